@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Trains raw-waveform audio classifiers and exports them.
+//!
+//! 1. [`data`] reads folders of recordings, splits them, and makes what is missing: silence,
+//!    synthetic speech, test streams.
+//! 2. [`net`] is the network of an architecture in Burn; [`kernel`] holds its inner loops on the CPU.
+//! 3. [`fit`] trains it into a run folder.
+//! 4. [`evaluate`] measures a run or an exported model.
+//! 5. [`export`] writes the run as ONNX, for the runtime.
+//!
+//! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod cli;
+pub mod commands;
+pub mod data;
+pub mod draw;
+pub mod evaluate;
+pub mod export;
+pub mod fit;
+pub mod kernel;
+pub mod net;

@@ -1,0 +1,158 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use audio::RawFormat;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use runtime::decision::{Overrides, Threshold};
+
+/// Classifies sound: whole recordings, streams, or what a microphone hears.
+#[derive(Debug, Parser)]
+#[command(name = "runtime", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Name the sound in each of several recordings.
+    Classify(Classify),
+    /// Detect sounds in a recording or pipe as it is read.
+    Stream(Stream),
+    /// Detect sounds that a microphone hears, until Ctrl-C.
+    Listen(Listen),
+    /// List the microphones of this computer.
+    Devices,
+    /// Measure how fast a model runs on this computer.
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Classify {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// Recordings: WAV, FLAC, Ogg Vorbis or MP3, of any rate.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print the N most probable labels of each file.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) top: usize,
+    /// Milliseconds between two windows, whose posteriors are averaged.
+    #[arg(long, value_name = "MS")]
+    pub(crate) hop: Option<f64>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stream {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// A recording, or - for standard input.
+    #[arg(value_name = "FILE|-")]
+    pub(crate) input: PathBuf,
+    /// Read headerless samples, for example s16le:16000:1 (encoding, rate, channels).
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) raw: Option<RawFormat>,
+    /// Read no faster than the sound would play.
+    #[arg(long)]
+    pub(crate) realtime: bool,
+    #[command(flatten)]
+    pub(crate) detection: Detection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// The microphone, as `runtime devices` names it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Stop after N seconds of sound.
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<f64>,
+    #[command(flatten)]
+    pub(crate) detection: Detection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// The model: an ONNX file that `trainer export` has written.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Windows to measure.
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub(crate) runs: usize,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    /// The model: an ONNX file that `trainer export` has written.
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) model: PathBuf,
+}
+
+/// How detections are made and printed; defaults come with the model.
+#[derive(Debug, Args)]
+pub(crate) struct Detection {
+    /// Milliseconds between two windows.
+    #[arg(long, value_name = "MS")]
+    hop: Option<f64>,
+    /// Windows averaged.
+    #[arg(long, value_name = "N")]
+    smoothing: Option<u16>,
+    /// Smallest confidence of a detection, 0 to 1, for all classes or as LABEL=X for one; may be
+    /// repeated.
+    #[arg(long, value_name = "[LABEL=]X")]
+    threshold: Vec<Threshold>,
+    /// Milliseconds after a detection in which nothing else is detected.
+    #[arg(long, value_name = "MS")]
+    suppression: Option<f64>,
+    /// Windows at the start in which nothing is detected.
+    #[arg(long, value_name = "N")]
+    warm_up: Option<u16>,
+    /// Print the posteriors of every window too.
+    #[arg(long)]
+    pub(crate) posteriors: bool,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+impl Detection {
+    /// The flags as overrides of a model's decision defaults.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            hop_ms: self.hop,
+            smoothing: self.smoothing,
+            thresholds: self.threshold.clone(),
+            suppression_ms: self.suppression,
+            warm_up: self.warm_up,
+        }
+    }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

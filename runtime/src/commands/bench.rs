@@ -1,0 +1,150 @@
+//! `runtime bench`: how fast a model runs on this computer.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use runtime::engine::{Engine, TractEngine};
+use serde::Serialize;
+
+use super::{print_json, print_line};
+use crate::cli::{Bench, Format};
+
+/// Windows run before the measurement.
+const WARM_UP_RUNS: usize = 10;
+
+/// What is measured. All on one thread.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    preset: String,
+    window_samples: u32,
+    sample_rate_hz: u32,
+    hop_samples: u32,
+    runs: usize,
+    load_ms: f64,
+    window_median_ms: f64,
+    window_p99_ms: f64,
+    /// Median time of a window over the length of a hop: below 1 the model keeps up.
+    real_time_factor: f64,
+    /// Largest memory the process ever held, where the system tells it.
+    peak_memory_kib: Option<u64>,
+}
+
+pub(super) fn run(args: &Bench) -> Result<()> {
+    ensure!(args.runs > 0, "--runs must be at least 1");
+    let start = Instant::now();
+    let mut engine = TractEngine::load(&args.model)?;
+    let load_ms = milliseconds(start);
+    let times_ms = measure(&mut engine, args.runs)?;
+    let meta = engine.meta();
+    let (rate_hz, hop) = (meta.arch.sample_rate_hz, meta.decision.hop);
+    let median_ms = quantile(&times_ms, 0.5);
+    let report = Report {
+        model: args.model.to_string_lossy().into_owned(),
+        preset: meta.preset.clone(),
+        window_samples: meta.arch.window,
+        sample_rate_hz: rate_hz,
+        hop_samples: hop,
+        runs: args.runs,
+        load_ms,
+        window_median_ms: median_ms,
+        window_p99_ms: quantile(&times_ms, 0.99),
+        real_time_factor: median_ms / (1000.0 * f64::from(hop) / f64::from(rate_hz)),
+        peak_memory_kib: peak_memory_kib(),
+    };
+    match args.format {
+        Format::Json => print_json(&report),
+        Format::Text => print(&report),
+    }
+}
+
+/// Times of single windows of noise in milliseconds, sorted.
+fn measure(engine: &mut TractEngine, runs: usize) -> Result<Vec<f64>> {
+    let arch = &engine.meta().arch;
+    let window = noise(arch.window as usize);
+    let mut posteriors = vec![0.0; usize::from(arch.classes)];
+    for _ in 0..WARM_UP_RUNS {
+        engine.posteriors(&window, &mut posteriors)?;
+    }
+    let mut times_ms = Vec::new();
+    for _ in 0..runs {
+        let start = Instant::now();
+        engine.posteriors(&window, &mut posteriors)?;
+        times_ms.push(milliseconds(start));
+    }
+    times_ms.sort_by(f64::total_cmp);
+    Ok(times_ms)
+}
+
+/// White noise of a tenth of the full scale, always the same (a linear congruential generator
+/// with the constants of Numerical Recipes).
+fn noise(samples: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        0.1 * (state as i32) as f32 / i32::MAX as f32
+    };
+    (0..samples).map(|_| next()).collect()
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+/// The smallest of the sorted times that at least the fraction `q` of them do not exceed.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).or(sorted.last()).copied().unwrap_or(0.0)
+}
+
+/// The high-water mark of resident memory (`VmHWM`), on Linux.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+fn print(report: &Report) -> Result<()> {
+    let Report { window_samples, sample_rate_hz, hop_samples, .. } = *report;
+    let seconds = f64::from(window_samples) / f64::from(sample_rate_hz);
+    let hop_ms = 1000.0 * f64::from(hop_samples) / f64::from(sample_rate_hz);
+    print_line(&format!("model             {} ({})", report.model, report.preset))?;
+    print_line(&format!("window            {window_samples} samples, {seconds:.2} s"))?;
+    print_line(&format!("load              {:.1} ms", report.load_ms))?;
+    print_line(&format!("latency, median   {:.3} ms", report.window_median_ms))?;
+    print_line(&format!(
+        "latency, 99 %     {:.3} ms ({} runs, one thread)",
+        report.window_p99_ms, report.runs
+    ))?;
+    print_line(&format!(
+        "real-time factor  {:.4} (one window every {hop_ms:.0} ms)",
+        report.real_time_factor
+    ))?;
+    match report.peak_memory_kib {
+        Some(kib) => print_line(&format!("peak memory       {:.1} MiB", kib as f64 / 1024.0)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_measured_values() {
+        let times: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(quantile(&times, 0.5), 100.0);
+        assert_eq!(quantile(&times, 0.99), 198.0);
+        assert_eq!(quantile(&[7.0], 0.99), 7.0);
+        assert_eq!(quantile(&[], 0.5), 0.0);
+    }
+
+    #[test]
+    fn noise_fills_its_range_and_repeats() {
+        let samples = noise(1000);
+        assert_eq!(samples, noise(1000));
+        assert!(samples.iter().all(|sample| sample.abs() <= 0.1));
+        assert!(samples.iter().any(|sample| *sample > 0.09));
+        assert!(samples.iter().any(|sample| *sample < -0.09));
+    }
+}

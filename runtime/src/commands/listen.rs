@@ -1,0 +1,38 @@
+//! `runtime listen`: detections in what a microphone hears.
+
+use anyhow::Result;
+
+use crate::cli::Listen;
+
+#[cfg(feature = "microphone")]
+pub(super) fn run(args: &Listen) -> Result<()> {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use anyhow::{Context, ensure};
+    use runtime::engine::{Engine, TractEngine};
+    use runtime::source::Microphone;
+
+    use super::{Stop, detect, note};
+
+    let seconds = args.seconds;
+    ensure!(
+        seconds.is_none_or(|seconds| seconds.is_finite() && seconds > 0.0),
+        "--seconds must be more than 0"
+    );
+    let engine = TractEngine::load(&args.model.model)?;
+    args.detection.overrides().apply(engine.meta())?;
+    let asked = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&asked);
+    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
+        .context("Ctrl-C cannot be caught")?;
+    let microphone = Microphone::open(args.device.as_deref(), engine.meta().arch.sample_rate_hz)?;
+    note(&format!("listening to '{}' ({}); Ctrl-C stops", microphone.name(), microphone.format()));
+    detect(microphone, engine, &args.detection, &Stop { asked: &asked, seconds })
+}
+
+#[cfg(not(feature = "microphone"))]
+pub(super) fn run(args: &Listen) -> Result<()> {
+    let _ = (&args.model, &args.device, args.seconds);
+    anyhow::bail!(super::devices::NO_MICROPHONE)
+}

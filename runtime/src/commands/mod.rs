@@ -1,0 +1,134 @@
+//! What the commands do, one file each, and what they share.
+
+mod bench;
+mod classify;
+mod devices;
+mod listen;
+mod stream;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use runtime::engine::{Engine, TractEngine};
+use runtime::pipeline::Pipeline;
+use runtime::sink::{JsonSink, Sink, Style, TextSink};
+use runtime::source::Source;
+use serde::Serialize;
+
+use crate::cli::{Cli, Command, Detection, Format};
+
+/// Runs a command and tells the exit status.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Classify(args) => return classify::run(&args),
+        Command::Stream(args) => stream::run(&args)?,
+        Command::Listen(args) => listen::run(&args)?,
+        Command::Devices => devices::run()?,
+        Command::Bench(args) => bench::run(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When a stream ends before its source does.
+struct Stop<'a> {
+    /// Set from outside, by Ctrl-C.
+    asked: &'a AtomicBool,
+    /// Seconds of sound.
+    seconds: Option<f64>,
+}
+
+/// Detects sounds in `source` and prints them, until it ends or `stop` says so.
+fn detect(
+    mut source: impl Source,
+    engine: TractEngine,
+    options: &Detection,
+    stop: &Stop<'_>,
+) -> Result<()> {
+    let decision = options.overrides().apply(engine.meta())?;
+    let mut sink = sink(&engine, options);
+    let mut pipeline = Pipeline::new(engine, source.rate_hz(), &decision)?;
+    let fed = feed(&mut source, &mut pipeline, sink.as_mut(), stop);
+    // The samples before a fault count, so they are classified before it is told.
+    pipeline.finish(sink.as_mut())?;
+    fed?;
+    let arch = &pipeline.engine().meta().arch;
+    if pipeline.position() < u64::from(arch.window) {
+        let seconds = |samples: u64| samples as f64 / f64::from(arch.sample_rate_hz);
+        let (heard, window) = (seconds(pipeline.position()), seconds(u64::from(arch.window)));
+        note(&format!("{heard:.2} s of sound is shorter than the model's window of {window:.2} s"));
+    }
+    Ok(())
+}
+
+fn feed(
+    source: &mut impl Source,
+    pipeline: &mut Pipeline<TractEngine>,
+    sink: &mut dyn Sink,
+    stop: &Stop<'_>,
+) -> Result<()> {
+    let rate_hz = source.rate_hz();
+    let most = |seconds: f64| (seconds * f64::from(rate_hz)).round() as usize;
+    let mut left = stop.seconds.map_or(usize::MAX, most);
+    let mut overruns = Overruns { rate_hz, told: 0, last: None };
+    while left > 0 && !stop.asked.load(Ordering::Relaxed) {
+        let Some(block) = source.next_block()? else { break };
+        let block = &block[..block.len().min(left)];
+        left -= block.len();
+        pipeline.push(block, sink)?;
+        overruns.tell(source.lost_samples());
+    }
+    overruns.last = None;
+    overruns.tell(source.lost_samples());
+    Ok(())
+}
+
+/// Tells of lost samples, once a second at most.
+struct Overruns {
+    rate_hz: u32,
+    told: u64,
+    last: Option<Instant>,
+}
+
+impl Overruns {
+    fn tell(&mut self, lost: u64) {
+        let pause = Duration::from_secs(1);
+        if lost == self.told || self.last.is_some_and(|last| last.elapsed() < pause) {
+            return;
+        }
+        let ms = (lost - self.told) as f64 * 1000.0 / f64::from(self.rate_hz);
+        note(&format!("overrun: {ms:.0} ms of sound were lost; silence stands in for them"));
+        (self.told, self.last) = (lost, Some(Instant::now()));
+    }
+}
+
+/// The sink that prints to standard output as the flags say.
+fn sink(engine: &TractEngine, options: &Detection) -> Box<dyn Sink> {
+    let meta = engine.meta();
+    let (rate_hz, labels) = (meta.arch.sample_rate_hz, meta.labels.clone());
+    let style = Style { rate_hz, labels, posteriors: options.posteriors };
+    let out = io::BufWriter::new(io::stdout());
+    match options.format {
+        Format::Text => Box::new(TextSink::new(out, style)),
+        Format::Json => Box::new(JsonSink::new(out, style)),
+    }
+}
+
+/// Tells people something beside the results.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// Prints one flushed line of JSON.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    print_line(&serde_json::to_string(value)?)
+}
+
+/// Prints one flushed line.
+fn print_line(line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,21 @@
+//! `runtime stream`: detections in a recording or pipe.
+
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use runtime::engine::TractEngine;
+use runtime::source::{FileSource, Input, Paced, Source};
+
+use super::{Stop, detect};
+use crate::cli::Stream;
+
+pub(super) fn run(args: &Stream) -> Result<()> {
+    let engine = TractEngine::load(&args.model.model)?;
+    let source = FileSource::open(&Input::from(args.input.clone()), args.raw)?;
+    let source: Box<dyn Source> = match args.realtime {
+        true => Box::new(Paced::new(source)),
+        false => Box::new(source),
+    };
+    let stop = Stop { asked: &AtomicBool::new(false), seconds: None };
+    detect(source, engine, &args.detection, &stop)
+}

@@ -1,0 +1,148 @@
+//! What computes the posteriors of one window of sound.
+
+mod guard;
+mod inspect;
+mod tract;
+
+use std::io;
+use std::path::PathBuf;
+
+use models::meta::{MetaError, ModelMeta};
+
+pub use tract::TractEngine;
+
+/// A network, ready to classify windows.
+pub trait Engine {
+    /// Labels, rate, window and decision defaults of the model.
+    fn meta(&self) -> &ModelMeta;
+
+    /// Computes the posteriors of one window.
+    ///
+    /// `window` holds `meta().arch.window` samples at `meta().arch.sample_rate_hz`, `out` has room
+    /// for one posterior (0 to 1) a class.
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] for slices of other lengths, [`EngineError::Run`] where the
+    /// computation itself fails.
+    fn posteriors(&mut self, window: &[f32], out: &mut [f32]) -> Result<(), EngineError>;
+
+    /// Computes the posteriors of several windows, stored one after the other in `windows` and
+    /// `out`.
+    ///
+    /// # Errors
+    /// As [`Engine::posteriors`]; the first failing window ends it.
+    fn posteriors_batch(&mut self, windows: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
+        let arch = &self.meta().arch;
+        let (window, classes) = (arch.window as usize, usize::from(arch.classes));
+        let count = windows.len() / window;
+        check_lengths(windows.len(), count * window, out.len(), count * classes)?;
+        for (window, out) in windows.chunks_exact(window).zip(out.chunks_exact_mut(classes)) {
+            self.posteriors(window, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: Engine + ?Sized> Engine for &mut E {
+    fn meta(&self) -> &ModelMeta {
+        (**self).meta()
+    }
+
+    fn posteriors(&mut self, window: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
+        (**self).posteriors(window, out)
+    }
+
+    fn posteriors_batch(&mut self, windows: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
+        (**self).posteriors_batch(windows, out)
+    }
+}
+
+/// Refuses slices whose lengths are not those of the model.
+fn check_lengths(
+    samples: usize,
+    samples_wanted: usize,
+    posteriors: usize,
+    posteriors_wanted: usize,
+) -> Result<(), EngineError> {
+    if samples != samples_wanted || posteriors != posteriors_wanted {
+        return Err(EngineError::Shape { samples, samples_wanted, posteriors, posteriors_wanted });
+    }
+    Ok(())
+}
+
+/// Why a model cannot be loaded or run. Each prints as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such file.
+    #[error("{}: no such file; name a model that `trainer export` has written", path.display())]
+    NotFound {
+        /// The file asked for.
+        path: PathBuf,
+    },
+    /// The operating system would not let the file be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file is far too large for a model.
+    #[error("{}: is larger than {limit_mib} MiB and hence no model of this family", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Largest size accepted, in MiB.
+        limit_mib: u64,
+    },
+    /// The file holds something else than an ONNX model.
+    #[error("{}: not an ONNX model; export one with `trainer export`", path.display())]
+    NotOnnx {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An ONNX model whose metadata is missing or wrong.
+    #[error("{}: {}", path.display(), guard::one_line(&problem.to_string()))]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        problem: MetaError,
+    },
+    /// The network does not take or make what the metadata says.
+    #[error("{}: the network does not fit its metadata: {what}; export it again", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A network that the inference engine refuses.
+    #[error("{}: the network cannot be run: {reason}; export it again", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A call with slices of the wrong lengths.
+    #[error(
+        "{samples} samples and {posteriors} posteriors where the model has {samples_wanted} and {posteriors_wanted}"
+    )]
+    Shape {
+        /// Samples handed in.
+        samples: usize,
+        /// Samples the model takes.
+        samples_wanted: usize,
+        /// Room for posteriors handed in.
+        posteriors: usize,
+        /// Posteriors the model makes.
+        posteriors_wanted: usize,
+    },
+    /// The computation of a window failed.
+    #[error("the network failed on a window: {reason}")]
+    Run {
+        /// Why.
+        reason: String,
+    },
+}

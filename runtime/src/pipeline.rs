@@ -1,0 +1,268 @@
+//! All steps in a row: samples, resampling, rolling windows, engine, detector.
+
+use std::io;
+
+use audio::{AudioError, Resampler};
+use models::meta::DecisionDefaults;
+use models::stream::{Detector, Q15, RollingWindows, SettingsError, from_f32};
+
+use crate::engine::{Engine, EngineError};
+use crate::sink::Sink;
+
+/// Why a stream ends before its source does.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The source's rate cannot be brought to the model's.
+    #[error(transparent)]
+    Rate(#[from] AudioError),
+    /// Decision settings that no detector can work with.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The network failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The results could not be written.
+    #[error("the results cannot be written: {0}")]
+    Output(#[source] io::Error),
+}
+
+/// Classifies a stream of samples.
+///
+/// Results depend on the samples alone, never on how they are cut into pushes.
+#[derive(Debug)]
+pub struct Pipeline<E> {
+    resampler: Resampler,
+    resampled: Vec<f32>,
+    windows: RollingWindows<Vec<f32>>,
+    classifier: Classifier<E>,
+}
+
+/// What happens to one window.
+#[derive(Debug)]
+struct Classifier<E> {
+    engine: E,
+    posteriors: Vec<f32>,
+    rounded: Vec<Q15>,
+    detector: Detector<Vec<Q15>>,
+}
+
+impl<E: Engine> Pipeline<E> {
+    /// A pipeline from samples at `source_rate_hz`, which decides as `decision` says.
+    ///
+    /// # Errors
+    /// [`PipelineError::Rate`] and [`PipelineError::Settings`].
+    pub fn new(
+        engine: E,
+        source_rate_hz: u32,
+        decision: &DecisionDefaults,
+    ) -> Result<Self, PipelineError> {
+        let arch = &engine.meta().arch;
+        let (window, classes) = (arch.window as usize, usize::from(arch.classes));
+        let resampler = Resampler::new(source_rate_hz, arch.sample_rate_hz)?;
+        let settings = decision.settings(arch.window);
+        let memory_len = Detector::<Vec<Q15>>::memory_len(classes, settings.smoothing);
+        let detector = Detector::new(settings, &decision.thresholds_q15(), vec![0; memory_len])?;
+        let hop = decision.hop.max(1) as usize;
+        Ok(Self {
+            resampler,
+            resampled: Vec::new(),
+            windows: RollingWindows::new(vec![0.0; window], window, hop),
+            classifier: Classifier {
+                engine,
+                posteriors: vec![0.0; classes],
+                rounded: vec![0; classes],
+                detector,
+            },
+        })
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &E {
+        &self.classifier.engine
+    }
+
+    /// Takes the engine out, for another pipeline.
+    pub fn into_engine(self) -> E {
+        self.classifier.engine
+    }
+
+    /// Samples at the model's rate that windows have been cut from so far.
+    pub fn position(&self) -> u64 {
+        self.windows.position()
+    }
+
+    /// Takes samples at the source's rate and hands the results of the windows that they
+    /// complete to `sink`.
+    ///
+    /// # Errors
+    /// [`PipelineError::Engine`] and [`PipelineError::Output`].
+    pub fn push(&mut self, samples: &[f32], sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        self.resampled.clear();
+        self.resampler.push(samples, &mut self.resampled);
+        self.windows.push(&self.resampled, |window, end| self.classifier.window(window, end, sink))
+    }
+
+    /// Takes the end of the stream: the samples that the resampler holds back.
+    ///
+    /// # Errors
+    /// As [`Pipeline::push`].
+    pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        self.resampled.clear();
+        self.resampler.finish(&mut self.resampled);
+        self.windows.push(&self.resampled, |window, end| self.classifier.window(window, end, sink))
+    }
+
+    /// Appends silence up to the end of the first window, for recordings shorter than one.
+    ///
+    /// # Errors
+    /// As [`Pipeline::push`].
+    pub fn fill_first_window(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        let window = u64::from(self.classifier.engine.meta().arch.window);
+        let missing = window.saturating_sub(self.position());
+        let silence = vec![0.0; missing as usize];
+        self.windows.push(&silence, |window, end| self.classifier.window(window, end, sink))
+    }
+}
+
+impl<E: Engine> Classifier<E> {
+    fn window(
+        &mut self,
+        window: &[f32],
+        end: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<(), PipelineError> {
+        self.engine.posteriors(window, &mut self.posteriors)?;
+        sink.window(end, &self.posteriors).map_err(PipelineError::Output)?;
+        for (rounded, posterior) in self.rounded.iter_mut().zip(&self.posteriors) {
+            *rounded = from_f32(*posterior);
+        }
+        match self.detector.push(&self.rounded, end) {
+            Some(event) => sink.event(&event).map_err(PipelineError::Output),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Collected;
+    use crate::tiny_model::{tiny_meta, tone};
+    use models::meta::ModelMeta;
+    use proptest::prelude::*;
+
+    /// Posteriors that depend on every sample of the window and on its order.
+    struct Toy(ModelMeta);
+
+    impl Engine for Toy {
+        fn meta(&self) -> &ModelMeta {
+            &self.0
+        }
+
+        fn posteriors(&mut self, window: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
+            assert_eq!(window.len(), self.0.arch.window as usize);
+            let weighed = window.iter().enumerate().map(|(i, x)| f64::from(*x) * (i % 7) as f64);
+            let sum = weighed.sum::<f64>().abs();
+            out[0] = (sum - sum.floor()) as f32;
+            out[1] = 1.0 - out[0];
+            out[2] = window[0].abs();
+            Ok(())
+        }
+    }
+
+    fn toy(window: u32) -> Toy {
+        let mut meta = tiny_meta();
+        meta.arch.window = window;
+        Toy(meta)
+    }
+
+    fn decision(hop: u32) -> DecisionDefaults {
+        let mut decision = tiny_meta().decision;
+        (decision.hop, decision.suppression) = (hop, 50);
+        decision
+    }
+
+    fn run(window: u32, hop: u32, rate_hz: u32, blocks: &[&[f32]]) -> Collected {
+        let mut pipeline = Pipeline::new(toy(window), rate_hz, &decision(hop)).unwrap();
+        let mut results = Collected::default();
+        for block in blocks {
+            pipeline.push(block, &mut results).unwrap();
+        }
+        pipeline.finish(&mut results).unwrap();
+        results
+    }
+
+    #[test]
+    fn windows_are_those_of_the_whole_recording() {
+        let samples = tone(333.0, 1000);
+        let results = run(256, 100, 16_000, &[&samples]);
+        let ends: Vec<u64> = results.windows.iter().map(|(end, _)| *end).collect();
+        assert_eq!(ends, [256, 356, 456, 556, 656, 756, 856, 956]);
+        let mut posteriors = [0.0; 3];
+        for (end, found) in &results.windows {
+            let end = *end as usize;
+            toy(256).posteriors(&samples[end - 256..end], &mut posteriors).unwrap();
+            assert_eq!(found, &posteriors);
+        }
+        assert!(!results.events.is_empty());
+    }
+
+    #[test]
+    fn a_recording_at_another_rate_is_as_long_in_time() {
+        let results = run(256, 100, 48_000, &[&tone(333.0, 3000)]);
+        assert_eq!(results.windows.len(), 8);
+        assert!(Pipeline::new(toy(256), 100, &decision(10)).is_err());
+    }
+
+    #[test]
+    fn short_recordings_are_padded_on_request() {
+        let mut pipeline = Pipeline::new(toy(256), 16_000, &decision(100)).unwrap();
+        let mut results = Collected::default();
+        pipeline.push(&[0.5; 10], &mut results).unwrap();
+        pipeline.finish(&mut results).unwrap();
+        assert!(results.windows.is_empty());
+        pipeline.fill_first_window(&mut results).unwrap();
+        pipeline.fill_first_window(&mut results).unwrap();
+        assert_eq!(results.windows.len(), 1);
+        assert_eq!(results.windows[0].0, 256);
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_stream() {
+        struct Full;
+        impl Sink for Full {
+            fn event(&mut self, _: &models::stream::Event) -> io::Result<()> {
+                Ok(())
+            }
+            fn window(&mut self, _: u64, _: &[f32]) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+        let mut pipeline = Pipeline::new(toy(4), 16_000, &decision(4)).unwrap();
+        let error = pipeline.push(&[0.0; 4], &mut Full).unwrap_err();
+        assert!(matches!(error, PipelineError::Output(_)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn chunking_changes_nothing(
+            cuts in prop::collection::vec(0..900_usize, 0..12),
+            samples in prop::collection::vec(-1.0..1.0_f32, 1..2500),
+            window in 1..300_u32, hop in 1..400_u32,
+            rate_hz in prop::sample::select(vec![8_000, 16_000, 44_100, 48_000]),
+        ) {
+            let whole = run(window, hop, rate_hz, &[&samples]);
+            let mut blocks = Vec::new();
+            let mut rest = samples.as_slice();
+            for cut in cuts {
+                let (block, tail) = rest.split_at(cut.min(rest.len()));
+                blocks.push(block);
+                rest = tail;
+            }
+            blocks.push(rest);
+            prop_assert_eq!(run(window, hop, rate_hz, &blocks), whole);
+        }
+    }
+}

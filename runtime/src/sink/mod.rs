@@ -1,0 +1,88 @@
+//! Where results go.
+
+mod json;
+mod text;
+
+use std::io;
+
+use models::stream::Event;
+
+pub use json::JsonSink;
+pub use text::TextSink;
+
+/// Takes the results of a stream as they come. Times are samples at the model's rate.
+pub trait Sink {
+    /// Takes the posteriors of the window that ends just before sample `end`.
+    ///
+    /// # Errors
+    /// Whatever keeps the result from being written.
+    fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
+        let (_, _) = (end, posteriors);
+        Ok(())
+    }
+
+    /// Takes a detection.
+    ///
+    /// # Errors
+    /// Whatever keeps the result from being written.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+}
+
+/// What a sink that prints needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Style {
+    /// The model's sample rate, in Hz: turns samples into seconds.
+    pub rate_hz: u32,
+    /// One label a class.
+    pub labels: Vec<String>,
+    /// Whether every window's posteriors are printed too.
+    pub posteriors: bool,
+}
+
+impl Style {
+    /// A count of samples as seconds.
+    fn seconds(&self, samples: u64) -> f64 {
+        samples as f64 / f64::from(self.rate_hz.max(1))
+    }
+
+    /// The label of a class; empty for a class that the model does not have.
+    fn label(&self, class: u16) -> &str {
+        self.labels.get(usize::from(class)).map_or("", String::as_str)
+    }
+}
+
+/// Keeps all results in memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Collected {
+    /// End and posteriors of every window.
+    pub windows: Vec<(u64, Vec<f32>)>,
+    /// All detections.
+    pub events: Vec<Event>,
+}
+
+impl Sink for Collected {
+    fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
+        self.windows.push((end, posteriors.to_vec()));
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.events.push(*event);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod fixture {
+    use super::*;
+
+    pub(super) fn style(posteriors: bool) -> Style {
+        Style { rate_hz: 16_000, labels: vec!["go".to_owned(), "st\"op".to_owned()], posteriors }
+    }
+
+    /// Feeds one window and one event.
+    pub(super) fn feed(sink: &mut dyn Sink) {
+        sink.window(24_000, &[0.25, 0.75]).unwrap();
+        sink.event(&Event { class: 1, start: 8_000, end: 24_000, confidence: 1 << 14 }).unwrap();
+    }
+}

@@ -1,0 +1,189 @@
+//! Microphones, through cpal (ALSA on Linux). Nothing outside this folder knows cpal.
+
+mod capture;
+mod formats;
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use cpal::Device;
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+
+use super::queue::SampleQueue;
+use super::{Source, SourceError};
+
+/// Seconds of sound that may wait to be classified.
+const QUEUE_SECONDS: usize = 10;
+/// Longest block delivered, as a fraction of a second.
+const BLOCKS_PER_SECOND: usize = 10;
+/// Time after which an empty block is delivered.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Time that a device has to stop.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// A microphone that is being listened to.
+pub struct Microphone {
+    stream: Option<cpal::Stream>,
+    queue: Arc<SampleQueue>,
+    block: Vec<f32>,
+    name: String,
+    format: String,
+    rate_hz: u32,
+}
+
+impl std::fmt::Debug for Microphone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Microphone").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A microphone there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputDevice {
+    /// The name to ask for it by.
+    pub name: String,
+    /// What the sound system calls it besides.
+    pub description: String,
+    /// Whether it is used where none is asked for.
+    pub is_default: bool,
+    /// Rates, channels and sample formats, or why they are not known.
+    pub formats: Result<Vec<String>, String>,
+}
+
+/// All microphones of this computer.
+///
+/// # Errors
+/// [`SourceError::NoMicrophone`] where the sound system does not answer.
+pub fn input_devices() -> Result<Vec<InputDevice>, SourceError> {
+    let host = cpal::default_host();
+    let default = host.default_input_device().map(|device| device_name(&device));
+    Ok(devices(&host)?
+        .iter()
+        .map(|device| {
+            let name = device_name(device);
+            let formats = device.supported_input_configs().map_err(|error| error.to_string());
+            InputDevice {
+                description: device.to_string(),
+                is_default: default.as_ref() == Some(&name),
+                formats: formats.map(|ranges| formats::describe(ranges.collect())),
+                name,
+            }
+        })
+        .collect())
+}
+
+impl Microphone {
+    /// Opens the microphone called `name`, or the default one, and starts to listen.
+    ///
+    /// Of what the device offers the fewest channels and 16-bit samples are preferred. The rate
+    /// is `wanted_hz` where the hardware has it. A device that offers any rate at all converts in
+    /// software: it is asked for the usual 48 kHz, because the resampling of this program is
+    /// better.
+    ///
+    /// # Errors
+    /// [`SourceError::NoMicrophone`], [`SourceError::UnknownDevice`] and [`SourceError::Device`].
+    pub fn open(name: Option<&str>, wanted_hz: u32) -> Result<Self, SourceError> {
+        let host = cpal::default_host();
+        let device = find(&host, name)?;
+        let device_name = device_name(&device);
+        let fail = |error: cpal::Error| match name {
+            Some(_) => SourceError::Device { name: device_name.clone(), reason: error.to_string() },
+            None => SourceError::NoMicrophone { reason: error.to_string() },
+        };
+        let ranges = device.supported_input_configs().map_err(fail)?.collect();
+        let (config, format) =
+            formats::choose(ranges, wanted_hz).ok_or_else(|| SourceError::Device {
+                name: device_name.clone(),
+                reason: "it offers no format that this program reads".to_owned(),
+            })?;
+        let rate_hz = config.sample_rate;
+        let queue = Arc::new(SampleQueue::new(QUEUE_SECONDS * rate_hz as usize));
+        let stream = capture::build(&device, config, format, &queue).map_err(fail)?;
+        stream.play().map_err(fail)?;
+        Ok(Self {
+            stream: Some(stream),
+            queue,
+            block: Vec::new(),
+            format: format!("{rate_hz} Hz, {} channel(s), {format}", config.channels),
+            name: device_name,
+            rate_hz,
+        })
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Rate, channels and sample format in which the device delivers, for people.
+    pub fn format(&self) -> &str {
+        &self.format
+    }
+}
+
+impl Source for Microphone {
+    fn rate_hz(&self) -> u32 {
+        self.rate_hz
+    }
+
+    fn next_block(&mut self) -> Result<Option<&[f32]>, SourceError> {
+        self.block.clear();
+        let most = (self.rate_hz as usize / BLOCKS_PER_SECOND).max(1);
+        match self.queue.pop(&mut self.block, most, PATIENCE) {
+            Ok(()) => Ok(Some(&self.block)),
+            Err(reason) => Err(SourceError::Stopped { name: self.name.clone(), reason }),
+        }
+    }
+
+    fn lost_samples(&self) -> u64 {
+        self.queue.lost()
+    }
+}
+
+impl Drop for Microphone {
+    /// Stops listening. A driver that does not return is left behind after half a second.
+    fn drop(&mut self) {
+        self.queue.close();
+        let stream = self.stream.take();
+        let (done, wait) = mpsc::channel();
+        let stopper = std::thread::Builder::new().name("microphone-stop".to_owned());
+        let started = stopper.spawn(move || {
+            drop(stream);
+            let _ = done.send(());
+        });
+        if started.is_ok() {
+            let _ = wait.recv_timeout(FAREWELL);
+        }
+    }
+}
+
+/// The name that a device is asked for by.
+fn device_name(device: &Device) -> String {
+    device.id().map_or_else(|_| device.to_string(), |id| id.id().to_owned())
+}
+
+fn devices(host: &cpal::Host) -> Result<Vec<Device>, SourceError> {
+    let devices = host.input_devices();
+    let devices =
+        devices.map_err(|error| SourceError::NoMicrophone { reason: error.to_string() })?;
+    Ok(devices.collect())
+}
+
+fn find(host: &cpal::Host, name: Option<&str>) -> Result<Device, SourceError> {
+    let Some(name) = name else {
+        let none = || SourceError::NoMicrophone { reason: "there is no default device".to_owned() };
+        return host.default_input_device().ok_or_else(none);
+    };
+    let default = host.default_input_device().filter(|device| device_name(device) == name);
+    if let Some(device) = default {
+        return Ok(device);
+    }
+    let all = devices(host)?;
+    let names: Vec<String> = all.iter().map(device_name).collect();
+    let is_meant =
+        |(device, known): &(Device, &String)| **known == name || device.to_string() == name;
+    let found = all.into_iter().zip(&names).find(is_meant);
+    found
+        .map(|(device, _)| device)
+        .ok_or_else(|| SourceError::UnknownDevice { name: name.to_owned(), devices: names.clone() })
+}

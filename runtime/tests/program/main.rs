@@ -1,0 +1,14 @@
+//! The program as its users run it, with a tiny model made by the tests.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+#[cfg(feature = "microphone")]
+mod microphone;
+mod results;
+mod streaming;
+#[cfg(not(feature = "microphone"))]
+mod without_microphone;

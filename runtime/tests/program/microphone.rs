@@ -1,0 +1,84 @@
+//! Microphones: a device of the ALSA library that plays a recording stands in for a real one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::common::{Bench, error_line, program, s16le, succeed, text};
+
+/// Rate that the stand-in is asked for, because it offers any.
+const RATE_HZ: u32 = 48_000;
+
+/// Writes ALSA's configuration with one microphone, `recording`, which repeats `samples`.
+fn configuration(bench: &Bench, samples: &[f32]) -> PathBuf {
+    let raw = bench.path("microphone.raw");
+    std::fs::write(&raw, s16le(samples)).unwrap();
+    let path = bench.path("asound.conf");
+    let configuration = format!(
+        "pcm.silence {{ type null }}\n\
+         pcm.recording {{\n\
+             type file slave.pcm silence file /dev/null infile \"{}\" format raw\n\
+             hint {{ show on description \"A recording\" }}\n\
+         }}\n",
+        text(&raw)
+    );
+    std::fs::write(&path, configuration).unwrap();
+    path
+}
+
+fn listen(bench: &Bench, configuration: &Path) -> Command {
+    let mut command = bench.command("listen");
+    command.env("ALSA_CONFIG_PATH", configuration).args(["--device", "recording"]);
+    command
+}
+
+/// Three seconds with a low and a high tone at 48 kHz.
+fn sound() -> Vec<f32> {
+    let tone = |frequency_hz: f32| {
+        let step = std::f32::consts::TAU * frequency_hz / RATE_HZ as f32;
+        (0..28_800).map(move |index| 0.5 * (step * index as f32).sin())
+    };
+    let silence = || std::iter::repeat_n(0.0, 28_800);
+    silence().chain(tone(200.0)).chain(silence()).chain(tone(5000.0)).chain(silence()).collect()
+}
+
+#[test]
+fn a_microphone_is_like_a_recording() {
+    let bench = Bench::new();
+    let samples = sound();
+    audio::write_wav_i16(&bench.recording, &samples, RATE_HZ).unwrap();
+    let flags = ["--format", "json", "--posteriors"];
+    let expected = succeed(bench.command("stream").args(flags).arg(&bench.recording));
+    assert_eq!(expected.matches("confidence").count(), 2);
+    let configuration = configuration(&bench, &samples);
+    let heard = succeed(listen(&bench, &configuration).args(flags).args(["--seconds", "3"]));
+    assert_eq!(heard, expected);
+}
+
+#[test]
+fn microphones_are_listed() {
+    let bench = Bench::new();
+    let configuration = configuration(&bench, &sound());
+    let list = succeed(program().arg("devices").env("ALSA_CONFIG_PATH", &configuration));
+    assert!(list.contains("recording\n    A recording\n    1 to 4294967295 Hz"), "{list}");
+}
+
+#[test]
+fn an_unknown_microphone_is_answered_with_the_known_ones() {
+    let bench = Bench::new();
+    let configuration = configuration(&bench, &sound());
+    let mut command = bench.command("listen");
+    command.env("ALSA_CONFIG_PATH", &configuration).args(["--device", "studio"]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let error = error_line(&output);
+    assert_eq!(error, "no microphone called 'studio'; there is: recording");
+}
+
+#[test]
+fn no_time_to_listen_is_refused() {
+    let bench = Bench::new();
+    for seconds in ["0", "-1", "nan"] {
+        let mut command = bench.command("listen");
+        let output = command.arg(format!("--seconds={seconds}")).output().unwrap();
+        assert_eq!(error_line(&output), "--seconds must be more than 0");
+    }
+}

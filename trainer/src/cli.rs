@@ -1,0 +1,67 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{data_inspect, data_stream, data_synth, describe, evaluate, export, fit};
+
+/// Train raw-waveform audio classifiers and export them for small computers.
+#[derive(Debug, Parser)]
+#[command(name = "trainer", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at, make and mix data sets.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Print a network layer by layer: shapes, parameters, work, memory.
+    Describe(describe::DescribeArgs),
+    /// Train a network on a folder of recordings.
+    Fit(fit::FitArgs),
+    /// Measure a training run or an exported model.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Write a training run as a model for the runtime.
+    Export(export::ExportArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// Show what a data set holds and what is broken in it.
+    Inspect(data_inspect::InspectArgs),
+    /// Make a data set with text-to-speech.
+    Synth(data_synth::SynthArgs),
+    /// Make a test recording with words at known places.
+    Stream(data_stream::StreamArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What went wrong, in one line.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
+            Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
+            Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
+            Command::Describe(args) => describe::run(&args),
+            Command::Fit(args) => fit::run(&args),
+            Command::Evaluate(args) => evaluate::run(&args),
+            Command::Export(args) => export::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

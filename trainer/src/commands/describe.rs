@@ -1,0 +1,109 @@
+//! `trainer describe`
+
+use std::fmt::Write as _;
+
+use models::arch::{ArchSpec, Layer};
+
+use super::data_common::print;
+use super::fit::architecture;
+
+/// Arguments of `trainer describe`.
+#[derive(Debug, clap::Args)]
+pub struct DescribeArgs {
+    /// Name of the network.
+    preset: String,
+    /// Number of outputs.
+    #[arg(long, default_value_t = 12)]
+    classes: usize,
+    /// Samples between two windows, for the work a second.
+    #[arg(long, default_value_t = models::stream::DEFAULT_HOP, value_parser = clap::value_parser!(u32).range(1..))]
+    hop: u32,
+    /// JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints a network layer by layer.
+///
+/// # Errors
+/// No such preset, or one that cannot have so many classes.
+pub fn run(args: &DescribeArgs) -> anyhow::Result<()> {
+    let arch = architecture(&args.preset, args.classes)?;
+    let text = if args.json { json(&arch)? } else { table(&args.preset, &arch, args.hop)? };
+    print(&text)
+}
+
+fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
+    let layers = arch.layers()?;
+    let rate = f64::from(arch.sample_rate_hz);
+    let mut out = String::new();
+    writeln!(
+        out,
+        "{name}: window {} samples ({:.2} s at {} Hz), {} classes\n",
+        arch.window,
+        f64::from(arch.window) / rate,
+        arch.sample_rate_hz,
+        arch.classes,
+    )?;
+    writeln!(
+        out,
+        "{:<11} {:>11} {:>11} {:>6} {:>10} {:>12} {:>9} {:>7} {:>10}",
+        "layer", "in (C×T)", "out (C×T)", "kernel", "params", "MACs", "sees", "stride", "out f32 B"
+    )?;
+    for layer in &layers.layers {
+        row(&mut out, layer)?;
+    }
+    let (macs, windows) = (layers.macs() as f64, rate / f64::from(hop));
+    writeln!(out, "\nparameters            {:>12}", layers.params())?;
+    writeln!(out, "MACs a window         {:>12}", layers.macs())?;
+    writeln!(
+        out,
+        "MACs a second         {:>12.0}   (a whole window every {hop} samples)",
+        macs * windows
+    )?;
+    writeln!(out, "peak layer in and out {:>12} B as f32, whole window", layers.peak_working_bytes())?;
+    Ok(out)
+}
+
+fn row(out: &mut String, layer: &Layer) -> std::fmt::Result {
+    writeln!(
+        out,
+        "{:<11} {:>11} {:>11} {:>6} {:>10} {:>12} {:>9} {:>7} {:>10}",
+        layer.name,
+        format!("{}×{}", layer.in_channels, layer.in_len),
+        format!("{}×{}", layer.out_channels, layer.out_len),
+        layer.kernel,
+        layer.params,
+        layer.macs,
+        layer.receptive_field,
+        layer.stride,
+        layer.output_bytes(),
+    )
+}
+
+fn json(arch: &ArchSpec) -> anyhow::Result<String> {
+    let table = arch.layers()?;
+    let layers: Vec<_> = table.layers.iter().map(|layer| {
+        serde_json::json!({
+            "name": layer.name.to_string(),
+            "in_channels": layer.in_channels,
+            "in_len": layer.in_len,
+            "out_channels": layer.out_channels,
+            "out_len": layer.out_len,
+            "kernel": layer.kernel,
+            "params": layer.params,
+            "macs": layer.macs,
+            "receptive_field": layer.receptive_field,
+            "stride": layer.stride,
+            "output_bytes_f32": layer.output_bytes(),
+        })
+    }).collect();
+    let all = serde_json::json!({
+        "arch": arch,
+        "params": table.params(),
+        "macs": table.macs(),
+        "peak_working_bytes_f32": table.peak_working_bytes(),
+        "layers": layers,
+    });
+    Ok(format!("{}\n", serde_json::to_string_pretty(&all)?))
+}

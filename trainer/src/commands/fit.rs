@@ -1,0 +1,222 @@
+//! `trainer fit`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, bail};
+use models::arch::{ArchSpec, PRESETS, preset};
+use toml::{Table, Value};
+
+use super::data_common;
+use crate::data::SplitScheme;
+use crate::fit::config::Recipe;
+use crate::fit::run::ModelInfo;
+use crate::fit::train::Options;
+use crate::fit::{FitConfig, Run, Stop, fit};
+use crate::net::{Compute, DeviceChoice};
+
+/// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
+/// recipe.
+#[derive(Debug, clap::Args)]
+pub struct FitArgs {
+    /// Folder of the data set: one folder of recordings a class.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Network: nano, mcu, micro, small, samplecnn-speech, …, or M^N such as 3^9.
+    #[arg(long)]
+    preset: Option<String>,
+    /// Folder of the run, made if it is not there.
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// The classes, separated by commas; all other folders become the class `_unknown_`. Without
+    /// this every folder is a class.
+    #[arg(long, value_delimiter = ',', value_name = "WORDS")]
+    words: Option<Vec<String>>,
+    /// Set of training defaults.
+    #[arg(long, value_enum)]
+    recipe: Option<Recipe>,
+    /// Passes over the training clips.
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// Clips a step.
+    #[arg(long)]
+    batch: Option<u32>,
+    /// Seed of every random draw.
+    #[arg(long)]
+    seed: Option<u32>,
+    /// Where to compute.
+    #[arg(long, value_enum)]
+    device: Option<DeviceChoice>,
+    /// How to split the data set into training, validation and test.
+    #[arg(long, value_enum)]
+    split: Option<SplitScheme>,
+    /// Make broken recordings an error instead of leaving them out.
+    #[arg(long)]
+    strict: bool,
+    /// TOML file with any of the configuration's keys; flags win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on with the run in `--out` where it stopped.
+    #[arg(long)]
+    resume: bool,
+    /// Stop after so many steps in all; the run can be resumed.
+    #[arg(long, value_name = "STEPS")]
+    max_steps: Option<u64>,
+    /// Worker threads (default: one a processor). The weights do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Show nothing but errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl FitArgs {
+    /// The flags that are part of the configuration.
+    fn table(&self) -> anyhow::Result<Table> {
+        let mut table = Table::new();
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                table.insert(key.to_owned(), value);
+            }
+        };
+        let integer = |value: u32| Value::Integer(value.into());
+        if let Some(data) = &self.data {
+            let text = data.to_str().context("--data: the path is not valid UTF-8")?;
+            set("data", Some(Value::String(text.to_owned())));
+        }
+        set("preset", self.preset.clone().map(Value::String));
+        set("words", self.words.clone().map(Value::from));
+        set("recipe", self.recipe.map(Value::try_from).transpose()?);
+        set("epochs", self.epochs.map(integer));
+        set("batch", self.batch.map(integer));
+        set("seed", self.seed.map(integer));
+        set("device", self.device.map(Value::try_from).transpose()?);
+        set("split", self.split.map(Value::try_from).transpose()?);
+        set("strict", self.strict.then_some(Value::Boolean(true)));
+        Ok(table)
+    }
+}
+
+/// Trains a network, or goes on training it.
+///
+/// # Errors
+/// Bad arguments, data or folders, in one line.
+pub fn run(args: &FitArgs) -> anyhow::Result<()> {
+    if let Some(threads) = args.threads {
+        // Fails only if a pool exists already, which is then as good.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+    let interrupt = stop_on_signal()?;
+    let say = |text: &str| {
+        if !args.quiet {
+            eprintln!("{text}");
+        }
+    };
+    let config = configuration(args)?;
+    if !args.resume && Run::exists(&args.out) {
+        bail!(crate::fit::run::RunError::Exists(args.out.clone()));
+    }
+    let arch = architecture(&config.preset, 2)?;
+    let compute = Compute::choose(config.device)?;
+    let data = data_common::load(&config.data_options(arch.sample_rate_hz, arch.window as usize))?;
+    let arch = architecture(&config.preset, data.labels.len())?;
+    let run = if args.resume {
+        Run::open(&args.out)?
+    } else {
+        Run::create(&args.out, config, ModelInfo::new(arch, &data))?
+    };
+    run.check_data(&data)?;
+    let megabytes = data.memory_bytes() as f64 / f64::from(1 << 20);
+    say(&format!(
+        "{}: {} classes, {} training, {} validation, {} test clips, {megabytes:.0} MiB in memory{}",
+        run.config.data.display(),
+        data.labels.len(),
+        data.train.len(),
+        data.validation.len(),
+        data.test.len(),
+        match data.left_out.len() {
+            0 => String::new(),
+            left_out => format!("; {left_out} recordings left out (see `trainer data inspect`)"),
+        }
+    ));
+    let table = run.model.arch.layers()?;
+    say(&format!(
+        "{}: {} parameters, {:.1} M multiply-accumulates a window, on {}",
+        run.config.preset,
+        table.params(),
+        table.macs() as f64 / 1e6,
+        compute.name(),
+    ));
+    let options = Options { interrupt: &interrupt, max_steps: args.max_steps, quiet: args.quiet };
+    match fit(&run, &data, &compute, &options)? {
+        Stop::Finished(best) => say(&format!(
+            "finished; best epoch {}: {:.2} % of the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",
+            best.epoch + 1,
+            100.0 * best.accuracy,
+            out = args.out.display(),
+        )),
+        Stop::Interrupted | Stop::StepLimit => {
+            let out = args.out.display();
+            say(&format!("stopped; go on with: trainer fit --resume --out {out}"));
+        }
+    }
+    Ok(())
+}
+
+/// The run's own configuration when resuming, otherwise recipe, file and flags.
+fn configuration(args: &FitArgs) -> anyhow::Result<FitConfig> {
+    let flags = args.table()?;
+    if !args.resume {
+        let config = FitConfig::resolve(args.config.as_deref(), flags)?;
+        if config.data.as_os_str().is_empty() {
+            bail!("no data set: give `--data DIR` (one folder of recordings a class)");
+        }
+        return Ok(config);
+    }
+    let stored = Run::open(&args.out)?.config;
+    if let Some(file) = &args.config {
+        bail!("{}: `--resume` goes on with the run's own configuration; leave out `--config`", file.display());
+    }
+    let stored_table = Table::try_from(&stored)?;
+    for (key, value) in flags {
+        if key != "device" && stored_table.get(&key) != Some(&value) {
+            bail!("`--resume` goes on with the run's own configuration; `--{key}` differs from it, leave it out");
+        }
+    }
+    Ok(FitConfig { device: args.device.unwrap_or(stored.device), ..stored })
+}
+
+/// The network called `name`, or the names that there are.
+///
+/// # Errors
+/// No such preset.
+pub fn architecture(name: &str, classes: usize) -> anyhow::Result<ArchSpec> {
+    let classes = u16::try_from(classes).context("more than 65535 classes")?;
+    preset(name, classes).with_context(|| {
+        let nearest = PRESETS.iter().max_by(|a, b| {
+            let near = |preset: &str| strsim::jaro_winkler(preset, name);
+            near(a).total_cmp(&near(b))
+        });
+        let nearest = nearest.map_or("small", |nearest| nearest);
+        format!(
+            "no preset `{name}`; did you mean `{nearest}`? There are {}, and M^N with M from 2 to 5",
+            PRESETS.join(", ")
+        )
+    })
+}
+
+/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping at the next step, with a checkpoint");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(flag)
+}
+

@@ -1,0 +1,10 @@
+//! The subcommands: arguments in, lines out. The work is done elsewhere.
+
+pub mod data_common;
+pub mod data_inspect;
+pub mod data_stream;
+pub mod data_synth;
+pub mod describe;
+pub mod evaluate;
+pub mod export;
+pub mod fit;

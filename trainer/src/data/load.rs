@@ -1,0 +1,229 @@
+//! The steps of loading, one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use models::meta::SILENCE;
+use sha2::{Digest as _, Sha256};
+
+use super::labels::{self, Classes};
+use super::scan::{self, Found, Scan};
+use super::split::{self, Item, Split, Task};
+use super::{
+    Background, Broken, Clip, DataError, DataOptions, Dataset, Part, SourceFormat, decode,
+};
+
+/// Loads a data set; `progress` is told how many recordings of how many are decoded.
+///
+/// The result depends on the options and the recordings alone, not on the number of threads.
+///
+/// # Errors
+/// A folder that is none or holds no classes, words that are not there, lists that contradict
+/// themselves, a class too small to split, and with `strict` broken or missing recordings.
+pub fn load(
+    options: &DataOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Dataset, DataError> {
+    check(options)?;
+    let scan = scan::scan(&options.dir)?;
+    let mut reader = Reader::new(options, &scan, progress);
+    let background = reader.background()?;
+    let silence = options.silence && !background.is_empty();
+    let words = options.words.as_deref();
+    let classes = labels::classes(&options.dir, &scan.folders, &scan.empty, words, silence)?;
+    let clips = reader.clips(&classes)?;
+    let data_sha256 = reader.sha256();
+    let Reader { left_out, formats, .. } = reader;
+    let split = split_clips(options, &scan, &classes.labels, silence, &clips)?;
+    let [train, validation, test] = distribute(clips, &split.parts);
+    let split_sha256 = split_sha256([&train, &validation, &test]);
+    Ok(Dataset {
+        dir: options.dir.clone(),
+        labels: classes.labels,
+        rate_hz: options.rate_hz,
+        window: options.window,
+        train,
+        validation,
+        test,
+        background,
+        split: split.scheme,
+        data_sha256,
+        split_sha256,
+        left_out,
+        missing: split.missing,
+        empty_folders: scan.empty,
+        formats,
+    })
+}
+
+fn check(options: &DataOptions) -> Result<(), DataError> {
+    let DataOptions { rate_hz, window, .. } = *options;
+    let (lowest, highest) = (audio::MIN_RATE_HZ, audio::MAX_RATE_HZ);
+    if !(lowest..=highest).contains(&rate_hz) {
+        return Err(DataError::BadOption(format!(
+            "sample rate {rate_hz} Hz is outside {lowest} to {highest} Hz"
+        )));
+    }
+    if window == 0 {
+        return Err(DataError::BadOption("a window of 0 samples holds nothing".to_owned()));
+    }
+    Ok(())
+}
+
+/// A recording that could be decoded, and its samples.
+type Sound<'f> = (&'f Found, Arc<[i16]>);
+
+/// Decodes, and keeps account of it.
+struct Reader<'a> {
+    options: &'a DataOptions,
+    scan: &'a Scan,
+    progress: &'a mut dyn FnMut(usize, usize),
+    /// SHA-256 of every recording's samples.
+    digests: BTreeMap<String, [u8; 32]>,
+    left_out: Vec<Broken>,
+    formats: BTreeMap<SourceFormat, usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        options: &'a DataOptions,
+        scan: &'a Scan,
+        progress: &'a mut dyn FnMut(usize, usize),
+    ) -> Self {
+        let (digests, left_out, formats) = Default::default();
+        Self { options, scan, progress, digests, left_out, formats }
+    }
+
+    fn background(&mut self) -> Result<Background, DataError> {
+        let decoded = self.decode(&self.scan.background, 0)?;
+        let named = |(found, samples): (&Found, _)| (found.name.clone(), samples);
+        let recordings = decoded.into_iter().map(named).collect();
+        let DataOptions { window, rate_hz, strict, .. } = *self.options;
+        let (background, short) = Background::new(recordings, window, rate_hz);
+        if let (true, Some(Broken { name, reason })) = (strict, short.first()) {
+            return Err(DataError::Broken { name: name.clone(), reason: reason.clone() });
+        }
+        for broken in &short {
+            self.digests.remove(&broken.name);
+        }
+        self.left_out.extend(short);
+        Ok(background)
+    }
+
+    fn clips(&mut self, classes: &Classes) -> Result<Vec<Clip>, DataError> {
+        let files: Vec<Found> =
+            self.scan.folders.iter().flat_map(|folder| folder.files.iter().cloned()).collect();
+        let class_of: BTreeMap<&str, usize> = self
+            .scan
+            .folders
+            .iter()
+            .zip(&classes.of_folder)
+            .flat_map(|(folder, &class)| folder.files.iter().map(move |f| (f.name.as_str(), class)))
+            .collect();
+        let clip = |(found, samples): (&Found, _)| {
+            let class = *class_of.get(found.name.as_str())?;
+            let speaker = scan::speaker(&found.name).map(str::to_owned);
+            Some(Clip { name: found.name.clone(), class, speaker, samples })
+        };
+        let decoded = self.decode(&files, self.scan.background.len())?;
+        Ok(decoded.into_iter().filter_map(clip).collect())
+    }
+
+    /// The samples of those recordings that are sound. `before` recordings were decoded earlier.
+    fn decode<'f>(
+        &mut self,
+        found: &'f [Found],
+        before: usize,
+    ) -> Result<Vec<Sound<'f>>, DataError> {
+        let DataOptions { rate_hz, strict, .. } = *self.options;
+        let files: usize = self.scan.folders.iter().map(|folder| folder.files.len()).sum();
+        let total = self.scan.background.len() + files;
+        let results =
+            decode::decode(found, rate_hz, strict, |done| (self.progress)(before + done, total))?;
+        let mut sound = Vec::with_capacity(results.len());
+        for (found, result) in found.iter().zip(results) {
+            match result {
+                Ok(decoded) => {
+                    self.digests.insert(found.name.clone(), decoded.digest);
+                    *self.formats.entry(decoded.format).or_default() += 1;
+                    sound.push((found, decoded.samples));
+                }
+                Err(broken) => self.left_out.push(broken),
+            }
+        }
+        Ok(sound)
+    }
+
+    /// SHA-256 over the names, sorted, each with the SHA-256 of its samples.
+    fn sha256(&self) -> String {
+        let mut sha256 = Sha256::new();
+        for (name, digest) in &self.digests {
+            sha256.update(name);
+            sha256.update([0]);
+            sha256.update(digest);
+        }
+        hex(&sha256.finalize())
+    }
+}
+
+fn split_clips(
+    options: &DataOptions,
+    scan: &Scan,
+    labels: &[String],
+    silence: bool,
+    clips: &[Clip],
+) -> Result<Split, DataError> {
+    let items: Vec<Item<'_>> =
+        clips.iter().map(|clip| Item { name: &clip.name, class: clip.class }).collect();
+    let files = scan.folders.iter().flat_map(|folder| &folder.files);
+    let found: BTreeSet<&str> = files.map(|found| found.name.as_str()).collect();
+    let task = Task {
+        dir: &options.dir,
+        labels,
+        exempt: labels.iter().position(|label| silence && label == SILENCE),
+        items: &items,
+        found: &found,
+        has_background: !scan.background.is_empty(),
+        strict: options.strict,
+        seed: options.seed,
+    };
+    split::split(&task, options.split)
+}
+
+/// The clips of each part, sorted by name.
+fn distribute(mut clips: Vec<Clip>, parts: &[Part]) -> [Vec<Clip>; 3] {
+    let part_of: BTreeMap<String, Part> =
+        clips.iter().zip(parts).map(|(clip, &part)| (clip.name.clone(), part)).collect();
+    clips.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut result = [Vec::new(), Vec::new(), Vec::new()];
+    for clip in clips {
+        let part = part_of.get(&clip.name).copied().unwrap_or(Part::Training);
+        result[part as usize].push(clip);
+    }
+    result
+}
+
+fn split_sha256(parts: [&[Clip]; 3]) -> String {
+    let mut sha256 = Sha256::new();
+    for (part, clips) in Part::ALL.iter().zip(parts) {
+        sha256.update(part.name());
+        for clip in clips {
+            sha256.update("\n");
+            sha256.update(&clip.name);
+        }
+        sha256.update("\n\n");
+    }
+    hex(&sha256.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

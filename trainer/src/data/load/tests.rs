@@ -1,0 +1,128 @@
+use super::*;
+use crate::data::fixtures::{WINDOW, loaded, options, tone, words};
+use crate::data::{SplitScheme, load};
+use models::meta::UNKNOWN;
+use std::fs;
+use tempfile::{TempDir, tempdir};
+
+fn three_words() -> TempDir {
+    let dir = tempdir().unwrap();
+    words(dir.path(), &["up", "down", "stop"], 10);
+    dir
+}
+
+fn names(clips: &[Clip]) -> Vec<&str> {
+    clips.iter().map(|clip| clip.name.as_str()).collect()
+}
+
+#[test]
+fn a_folder_a_class_is_split_80_10_10() {
+    let dir = three_words();
+    let mut reports = Vec::new();
+    let data = load(&options(dir.path()), &mut |done, of| reports.push((done, of))).unwrap();
+    assert_eq!(data.labels, ["down", "stop", "up"]);
+    assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (24, 3, 3));
+    assert_eq!(data.split, SplitScheme::Stratified);
+    assert_eq!(data.memory_bytes(), 30 * WINDOW * 2);
+    assert_eq!(reports.last(), Some(&(30, 30)));
+    for part in Part::ALL {
+        assert!(data.clips(part).is_sorted_by_key(|clip| &clip.name));
+        for clip in data.clips(part) {
+            assert_eq!(clip.name.split('/').next().unwrap(), data.labels[clip.class]);
+            assert_eq!(clip.samples.len(), WINDOW);
+        }
+    }
+    assert_eq!(data.silence_clips(Part::Test, 3, 0), []);
+}
+
+#[test]
+fn hashes_tell_data_and_splits_apart() {
+    let dir = three_words();
+    let first = loaded(&options(dir.path()));
+    let again = loaded(&options(dir.path()));
+    assert_eq!(first.data_sha256, again.data_sha256);
+    assert_eq!(first.split_sha256, again.split_sha256);
+    assert_eq!(first.data_sha256.len(), 64);
+    let other_seed = loaded(&DataOptions { seed: 1, ..options(dir.path()) });
+    assert_eq!(first.data_sha256, other_seed.data_sha256);
+    assert_ne!(first.split_sha256, other_seed.split_sha256);
+    fs::copy(dir.path().join("up/01.wav"), dir.path().join("up/02.wav")).unwrap();
+    let other_data = loaded(&options(dir.path()));
+    assert_ne!(first.data_sha256, other_data.data_sha256);
+    assert_eq!(first.split_sha256, other_data.split_sha256);
+}
+
+#[test]
+fn lists_decide_and_background_gives_silence() {
+    let dir = three_words();
+    let list = |of: std::ops::Range<usize>| {
+        let names =
+            ["up", "down", "stop"].map(|w| of.clone().map(move |n| format!("{w}/{n:02}.wav\n")));
+        names.into_iter().flatten().collect::<String>()
+    };
+    fs::write(dir.path().join("validation_list.txt"), list(0..2)).unwrap();
+    fs::write(dir.path().join("testing_list.txt"), list(2..5)).unwrap();
+    tone(dir.path(), "_background_noise_/hum.wav", 2.0);
+    tone(dir.path(), "_background_noise_/short.wav", 0.5);
+    let choice = Some(vec!["up".to_owned(), "down".to_owned()]);
+    let data = loaded(&DataOptions { words: choice, ..options(dir.path()) });
+    assert_eq!(data.labels, ["up", "down", UNKNOWN, SILENCE]);
+    assert_eq!((data.unknown_class(), data.silence_class()), (Some(2), Some(3)));
+    assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (15, 6, 9));
+    assert_eq!(names(&data.validation)[..2], ["down/00.wav", "down/01.wav"]);
+    assert_eq!(data.left_out[0].name, "_background_noise_/short.wav");
+    assert_eq!(Part::ALL.map(|part| data.silence_count(part)), [2, 1, 1]);
+
+    let silence = data.silence_clips(Part::Test, 40, 7);
+    assert_eq!(silence[..5], data.silence_clips(Part::Test, 5, 7));
+    assert_ne!(silence, data.silence_clips(Part::Test, 40, 8));
+    assert!(silence.iter().all(|clip| clip.class == 3 && clip.samples.len() == WINDOW));
+    let digital = silence.iter().filter(|clip| clip.samples.iter().all(|&s| s == 0)).count();
+    assert!((1..12).contains(&digital), "{digital}");
+
+    let without = loaded(&DataOptions { silence: false, ..options(dir.path()) });
+    assert_eq!(without.labels, ["down", "stop", "up"]);
+    assert!(!without.background.is_empty());
+}
+
+#[test]
+fn broken_recordings_are_left_out_unless_strict() {
+    let dir = three_words();
+    fs::write(dir.path().join("stop/03.wav"), "no audio").unwrap();
+    fs::write(dir.path().join("up/04.wav"), "").unwrap();
+    tone(dir.path(), "down/05.wav", 0.05);
+    let data = loaded(&options(dir.path()));
+    assert_eq!(data.train.len() + data.validation.len() + data.test.len(), 27);
+    let left_out: Vec<&str> = data.left_out.iter().map(|broken| broken.name.as_str()).collect();
+    assert_eq!(left_out, ["down/05.wav", "stop/03.wav", "up/04.wav"]);
+    let strict = DataOptions { strict: true, ..options(dir.path()) };
+    let message = load(&strict, &mut |_, _| ()).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "broken recording `down/05.wav`: lasts 0.050 s, less than 0.1 s; repair or delete it, or \
+         do not ask for `strict`"
+    );
+}
+
+#[test]
+fn senseless_options_and_small_classes_are_refused() {
+    let dir = three_words();
+    let error = |options: DataOptions| load(&options, &mut |_, _| ()).unwrap_err();
+    let base = || options(dir.path());
+    assert!(matches!(error(DataOptions { rate_hz: 0, ..base() }), DataError::BadOption(_)));
+    assert!(matches!(error(DataOptions { window: 0, ..base() }), DataError::BadOption(_)));
+    tone(dir.path(), "rare/1.wav", 0.3);
+    assert!(matches!(error(base()), DataError::TooFewClips { class, .. } if class == "rare"));
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let dir = three_words();
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| loaded(&options(dir.path())))
+    };
+    let (one, four) = (with(1), with(4));
+    assert_eq!((one.train, one.test), (four.train, four.test));
+    assert_eq!((one.data_sha256, one.split_sha256), (four.data_sha256, four.split_sha256));
+}

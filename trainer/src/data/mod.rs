@@ -1,0 +1,154 @@
+//! From a folder of recordings to clips in memory, split and ready to train on.
+//!
+//! [`load`] works in steps, one module each: `scan` finds the recordings one folder level deep,
+//! `labels` decides which folders are classes, `decode` reads the recordings in parallel and
+//! leaves out broken ones, `split` (by `lists`, by hash, or with `stratify`) distributes
+//! the clips over training, validation and test. [`Background`] holds the long recordings of
+//! noise, of which the `silence` class is cut.
+//!
+//! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
+//! [`stream`] makes a long recording with known words at known places from a data set's test
+//! part.
+
+mod background;
+mod decode;
+mod error;
+mod files;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod labels;
+pub mod labels_tsv;
+mod level;
+mod lists;
+mod load;
+mod scan;
+mod silence;
+mod split;
+mod stratify;
+pub mod stream;
+pub mod synth;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use models::meta::{SILENCE, UNKNOWN};
+
+pub use background::Background;
+pub use decode::{Broken, I16_SCALE, SourceFormat};
+pub use error::DataError;
+pub use labels::BACKGROUND_FOLDER;
+pub use load::load;
+pub use split::{Part, SplitScheme};
+
+/// Which data set to load, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataOptions {
+    /// Folder of the data set: one folder a class.
+    pub dir: PathBuf,
+    /// Sample rate to bring the recordings to.
+    pub rate_hz: u32,
+    /// Samples that a clip will be cut or padded to.
+    pub window: usize,
+    /// `None`: every folder is a class. Otherwise these are, in this order, and all other folders
+    /// together are the unknown class.
+    pub words: Option<Vec<String>>,
+    /// How to split.
+    pub split: SplitScheme,
+    /// Seed of a drawn split.
+    pub seed: u64,
+    /// Whether the first broken recording, or a listed one that does not exist, is an error.
+    pub strict: bool,
+    /// Whether to add the silence class if there are background recordings.
+    pub silence: bool,
+}
+
+impl DataOptions {
+    /// All folders as classes, a split found by itself, seed 0, lenient, with silence.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, rate_hz: u32, window: usize) -> Self {
+        let (words, split, seed, strict, silence) = (None, SplitScheme::Auto, 0, false, true);
+        Self { dir: dir.into(), rate_hz, window, words, split, seed, strict, silence }
+    }
+}
+
+/// One clip of a class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// `folder/file`.
+    pub name: String,
+    /// Index into [`Dataset::labels`].
+    pub class: usize,
+    /// Who speaks, where the file's name tells.
+    pub speaker: Option<String>,
+    /// The whole clip at the data set's rate, not yet cut or padded; [`I16_SCALE`] is 1.0.
+    pub samples: Arc<[i16]>,
+}
+
+/// A data set in memory.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Folder it came from.
+    pub dir: PathBuf,
+    /// The classes: words sorted or in the order asked for, then `_unknown_` and `_silence_` where
+    /// present.
+    pub labels: Vec<String>,
+    /// Sample rate of all samples.
+    pub rate_hz: u32,
+    /// Samples that a clip will be cut or padded to.
+    pub window: usize,
+    /// Clips to train on, sorted by name.
+    pub train: Vec<Clip>,
+    /// Clips to choose the epoch and thresholds by, sorted by name.
+    pub validation: Vec<Clip>,
+    /// Clips to measure the finished model with, sorted by name.
+    pub test: Vec<Clip>,
+    /// Noise.
+    pub background: Background,
+    /// The split used, never [`SplitScheme::Auto`].
+    pub split: SplitScheme,
+    /// SHA-256 over the names and samples of clips and background, as hex.
+    pub data_sha256: String,
+    /// SHA-256 over the three lists of names, as hex.
+    pub split_sha256: String,
+    /// Recordings left out: undecodable, empty or too short.
+    pub left_out: Vec<Broken>,
+    /// Names in the lists that do not exist.
+    pub missing: Vec<String>,
+    /// Folders without recordings.
+    pub empty_folders: Vec<String>,
+    /// Kinds of audio files and how many of each, background included.
+    pub formats: BTreeMap<SourceFormat, usize>,
+}
+
+impl Dataset {
+    /// The clips of a part, without generated silence.
+    #[must_use]
+    pub fn clips(&self, part: Part) -> &[Clip] {
+        match part {
+            Part::Training => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
+    }
+
+    /// Class of silence, if there is one.
+    #[must_use]
+    pub fn silence_class(&self) -> Option<usize> {
+        self.labels.iter().position(|label| label == SILENCE)
+    }
+
+    /// Class of words that are none of the commands, if there is one.
+    #[must_use]
+    pub fn unknown_class(&self) -> Option<usize> {
+        self.labels.iter().position(|label| label == UNKNOWN)
+    }
+
+    /// Bytes that the samples of clips and background take.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let clips = Part::ALL.iter().flat_map(|&part| self.clips(part));
+        let clips: usize = clips.map(|clip| size_of_val::<[i16]>(&clip.samples)).sum();
+        clips + self.background.memory_bytes()
+    }
+}

@@ -1,0 +1,160 @@
+//! Step 1: which recordings a folder holds, and the class and speaker of each.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::DataError;
+use super::labels::BACKGROUND_FOLDER;
+
+const EXTENSIONS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
+/// Marks that end the speaker's part of a file name.
+const SPEAKER_MARKS: [&str; 2] = ["_nohash_", "_NO_"];
+
+/// A recording that was found, not yet decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// `folder/file`, as lists name it.
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// One folder of recordings, sorted by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    pub name: String,
+    pub files: Vec<Found>,
+}
+
+/// What a data set's folder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Folders with recordings, sorted by name; the background's is not among them.
+    pub folders: Vec<Folder>,
+    /// Names of visible folders without recordings.
+    pub empty: Vec<String>,
+    pub background: Vec<Found>,
+}
+
+/// Looks one level deep into `dir`. What starts with a dot is left alone.
+pub(crate) fn scan(dir: &Path) -> Result<Scan, DataError> {
+    let mut result = Scan::default();
+    let mut direct = 0;
+    for (name, path) in visible(dir)? {
+        if !path.is_dir() {
+            direct += usize::from(is_recording(&path));
+            continue;
+        }
+        let files = recordings(&name, &path)?;
+        if name == BACKGROUND_FOLDER {
+            result.background = files;
+        } else if files.is_empty() {
+            result.empty.push(name);
+        } else {
+            result.folders.push(Folder { name, files });
+        }
+    }
+    let path = dir.to_path_buf();
+    match (result.folders.is_empty(), direct) {
+        (false, _) => Ok(result),
+        (true, 0) => Err(DataError::NoAudio { path }),
+        (true, count) => Err(DataError::NoClassFolders { path, count }),
+    }
+}
+
+fn recordings(folder: &str, path: &Path) -> Result<Vec<Found>, DataError> {
+    let entries = visible(path)?.into_iter().filter(|(_, path)| is_recording(path));
+    Ok(entries
+        .map(|(file, path)| Found { name: format!("{folder}/{file}"), path })
+        .filter(|found| !found.path.is_dir())
+        .collect())
+}
+
+/// Names and paths of what `dir` holds and does not hide, sorted by name.
+fn visible(dir: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+    let failed = |error: io::Error| {
+        let path = dir.to_path_buf();
+        match error.kind() {
+            io::ErrorKind::NotFound => DataError::NoSuchFolder { path },
+            io::ErrorKind::NotADirectory => DataError::NotAFolder { path },
+            _ => DataError::unreadable(dir, &error),
+        }
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            entries.push((name, entry.path()));
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+fn is_recording(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The speaker of `folder/file`, if the file's name tells: the part before `_nohash_` or `_NO_`.
+pub(crate) fn speaker(name: &str) -> Option<&str> {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let end = SPEAKER_MARKS.iter().filter_map(|mark| file.find(mark)).min()?;
+    Some(&file[..end]).filter(|speaker| !speaker.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(dir: &Path, name: &str) {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+
+    #[test]
+    fn recordings_are_found_by_extension_one_level_deep() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "yes/b.wav",
+            "yes/A.FLAC",
+            "yes/.hidden.wav",
+            "yes/notes.txt",
+            "yes/deeper/c.wav",
+            "no/d.Ogg",
+            "no/e.mp3",
+            ".git/f.wav",
+            "docs/readme.md",
+            "_background_noise_/hum.wav",
+            "validation_list.txt",
+        ] {
+            touch(dir.path(), name);
+        }
+        let scan = scan(dir.path()).unwrap();
+        let names: Vec<_> =
+            scan.folders.iter().flat_map(|folder| &folder.files).map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["no/d.Ogg", "no/e.mp3", "yes/A.FLAC", "yes/b.wav"]);
+        assert_eq!(scan.empty, ["docs"]);
+        assert_eq!(scan.background.len(), 1);
+    }
+
+    #[test]
+    fn folders_without_classes_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(scan(dir.path()), Err(DataError::NoAudio { .. })));
+        touch(dir.path(), "a.wav");
+        assert!(matches!(scan(dir.path()), Err(DataError::NoClassFolders { count: 1, .. })));
+        assert!(matches!(scan(&dir.path().join("a.wav")), Err(DataError::NotAFolder { .. })));
+        assert!(matches!(scan(&dir.path().join("b")), Err(DataError::NoSuchFolder { .. })));
+    }
+
+    #[test]
+    fn speakers_are_read_from_file_names() {
+        assert_eq!(speaker("yes/0a7c_nohash_3.wav"), Some("0a7c"));
+        assert_eq!(speaker("yes/00000001_NO_02.flac"), Some("00000001"));
+        assert_eq!(speaker("yes/_nohash_2.wav"), None);
+        assert_eq!(speaker("a_nohash_b/take 3.wav"), None);
+    }
+}

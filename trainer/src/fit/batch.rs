@@ -1,0 +1,201 @@
+//! From clips to batches: order, augmentation, targets.
+
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+use rayon::prelude::*;
+
+use super::config::{Augment, FitConfig};
+use crate::data::{Clip, Dataset, I16_SCALE, Part};
+use crate::draw::{self, ChaCha8Rng};
+
+/// A batch on its way to the device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Windows, `[B, T]`.
+    pub windows: Vec<f32>,
+    /// Target distributions, `[B, N]`.
+    pub targets: Vec<f32>,
+    /// The class that has the largest share of each target.
+    pub classes: Vec<usize>,
+}
+
+/// The clips of one epoch in their random order.
+#[derive(Debug)]
+pub struct Epoch<'a> {
+    data: &'a Dataset,
+    config: &'a FitConfig,
+    number: u32,
+    /// Silence of this epoch, drawn anew each time.
+    silence: Vec<Clip>,
+    /// Indices into the training clips followed by the silence.
+    order: Vec<usize>,
+}
+
+impl<'a> Epoch<'a> {
+    /// Epoch `number` of a run: a function of the seed and the number alone.
+    #[must_use]
+    pub fn new(data: &'a Dataset, config: &'a FitConfig, number: u32) -> Self {
+        let mut rng = draw::rng(config.seed, "epoch", &[u64::from(number)]);
+        let count = data.silence_count(Part::Training);
+        let silence = data.silence_clips(Part::Training, count, rng.next_u64());
+        let mut order: Vec<usize> = (0..data.train.len() + silence.len()).collect();
+        order.shuffle(&mut rng);
+        Self { data, config, number, silence, order }
+    }
+
+    /// Batches of an epoch. Clips that fill no whole batch wait for the next epoch's shuffle,
+    /// unless there is no other batch.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        (self.order.len() / self.config.batch).max(1)
+    }
+
+    /// Batch `index`: a function of seed, epoch and index alone.
+    #[must_use]
+    pub fn batch(&self, index: usize) -> Batch {
+        let size = self.config.batch.min(self.order.len());
+        let places = index * size..(index + 1) * size;
+        let (window, classes) = (self.data.window, self.data.labels.len());
+        let mut batch = Batch {
+            windows: vec![0.0; size * window],
+            targets: vec![0.0; size * classes],
+            classes: places.clone().map(|place| self.clip(place).class).collect(),
+        };
+        batch
+            .windows
+            .par_chunks_exact_mut(window)
+            .zip(batch.targets.par_chunks_exact_mut(classes))
+            .zip(places)
+            .for_each(|((window, target), place)| self.example(place, window, target));
+        batch
+    }
+
+    fn clip(&self, place: usize) -> &Clip {
+        let index = self.order[place];
+        let listed = &self.data.train;
+        listed.get(index).unwrap_or_else(|| &self.silence[index - listed.len()])
+    }
+
+    /// Writes the window and target of the clip at `place`.
+    fn example(&self, place: usize, window: &mut [f32], target: &mut [f32]) {
+        let index = [u64::from(self.number), place as u64];
+        let mut rng = draw::rng(self.config.seed, "augment", &index);
+        let augment = &self.config.augment;
+        let clip = self.clip(place);
+        self.load(clip, window, &mut rng);
+        let smoothing = self.config.label_smoothing / target.len() as f32;
+        let mut share = 0.0;
+        if augment.mixup > 0.0 {
+            share = rng.random_range(0.0..augment.mixup) as f32;
+            let other = self.clip(rng.random_range(0..self.order.len()));
+            let mut second = vec![0.0; window.len()];
+            self.load(other, &mut second, &mut rng);
+            for (own, other) in window.iter_mut().zip(&second) {
+                *own = *own * (1.0 - share) + other * share;
+            }
+            target[other.class] += share * (1.0 - self.config.label_smoothing);
+        }
+        target[clip.class] += (1.0 - share) * (1.0 - self.config.label_smoothing);
+        target.iter_mut().for_each(|value| *value += smoothing);
+        self.add_noise(window, &mut rng);
+        let gain = symmetric(&mut rng, augment.gain_db);
+        scale(window, decibels(gain));
+    }
+
+    /// The clip at a random speed and place in the window.
+    fn load(&self, clip: &Clip, window: &mut [f32], rng: &mut ChaCha8Rng) {
+        let Augment { shift_ms, speed_percent, .. } = self.config.augment;
+        let speed = 1.0 + symmetric(rng, speed_percent) / 100.0;
+        let shift = symmetric(rng, shift_ms) / 1000.0 * f64::from(self.data.rate_hz);
+        place(&clip.samples, window, speed, shift);
+    }
+
+    /// Background noise at a random signal-to-noise ratio, for some clips.
+    fn add_noise(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
+        let augment = &self.config.augment;
+        let (chance, draw) = (rng.random::<f64>(), rng.next_u64());
+        let snr = augment.snr_low_db
+            + rng.random::<f64>() * (augment.snr_high_db - augment.snr_low_db);
+        let crop = self.data.background.crop(Part::Training, draw, window.len());
+        let Some(noise) = crop.filter(|_| chance < augment.noise) else { return };
+        let noise: Vec<f32> = noise.iter().map(|sample| f32::from(*sample) / I16_SCALE).collect();
+        let (signal, level) = (rms(window), rms(&noise));
+        if signal < 1e-5 || level < 1e-5 {
+            return;
+        }
+        let gain = signal / level * decibels(-snr);
+        window.iter_mut().zip(&noise).for_each(|(sample, noise)| *sample += gain * noise);
+    }
+}
+
+/// The window of a clip as evaluation and training without augmentation see it: the middle of a
+/// longer clip, a shorter one between zeros.
+pub fn centre(samples: &[i16], window: &mut [f32]) {
+    place(samples, window, 1.0, 0.0);
+}
+
+/// Puts a clip, `speed` times as fast, into the middle of a window moved by `shift` samples.
+/// Between samples it is interpolated linearly.
+fn place(samples: &[i16], window: &mut [f32], speed: f64, shift: f64) {
+    let centre = (samples.len() as f64 - speed * window.len() as f64) / 2.0;
+    let start = (centre - shift * speed).round();
+    let at = |index: f64| -> f32 {
+        if index < 0.0 || index >= samples.len() as f64 {
+            return 0.0;
+        }
+        f32::from(samples[index as usize]) / I16_SCALE
+    };
+    for (index, out) in window.iter_mut().enumerate() {
+        let position = start + speed * index as f64;
+        let whole = position.floor();
+        let fraction = (position - whole) as f32;
+        *out = at(whole);
+        if fraction > 0.0 {
+            *out += fraction * (at(whole + 1.0) - *out);
+        }
+    }
+}
+
+fn symmetric(rng: &mut ChaCha8Rng, largest: f64) -> f64 {
+    (2.0 * rng.random::<f64>() - 1.0) * largest
+}
+
+fn decibels(db: f64) -> f32 {
+    10.0f64.powf(db / 20.0) as f32
+}
+
+fn scale(window: &mut [f32], gain: f32) {
+    window.iter_mut().for_each(|sample| *sample *= gain);
+}
+
+fn rms(samples: &[f32]) -> f32 {
+    let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    (sum / samples.len().max(1) as f64).sqrt() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clips_are_centred() {
+        let mut window = [9.0; 4];
+        centre(&[16384; 2], &mut window);
+        assert_eq!(window, [0.0, 0.5, 0.5, 0.0]);
+        centre(&[0, 8192, 16384, 24576, 0, 0], &mut window);
+        assert_eq!(window, [0.25, 0.5, 0.75, 0.0]);
+        centre(&[16384], &mut [0.0; 0]);
+    }
+
+    #[test]
+    fn shifts_move_and_speeds_stretch() {
+        let mut window = [0.0; 4];
+        place(&[0, 16384, 0, 0], &mut window, 1.0, 1.0);
+        assert_eq!(window, [0.0, 0.0, 0.5, 0.0]);
+        let ramp: Vec<i16> = (0..100).map(|i| i * 100).collect();
+        let mut window = [0.0; 20];
+        place(&ramp, &mut window, 2.0, 0.0);
+        let step = (window[11] - window[10]) * I16_SCALE;
+        assert!((step - 200.0).abs() < 0.1);
+    }
+}

@@ -1,0 +1,351 @@
+//! The full configuration of a training run.
+//!
+//! It is put together from three layers, each over the one before: the recipe's numbers, the
+//! user's TOML file, the flags. What results is written beside the weights and is enough to
+//! train the same model again.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use toml::{Table, Value};
+
+use crate::data::{DataOptions, SplitScheme};
+use crate::net::DeviceChoice;
+
+/// Everything that determines a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitConfig {
+    /// Folder of the data set.
+    pub data: PathBuf,
+    /// Name of the network.
+    pub preset: String,
+    /// The classes; all other folders are the unknown class. Empty: every folder is a class.
+    pub words: Vec<String>,
+    /// How to split the data set.
+    pub split: SplitScheme,
+    /// Whether broken recordings are an error.
+    pub strict: bool,
+    /// Whether to add the silence class where there are background recordings.
+    pub silence: bool,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Named set of defaults that this configuration started from.
+    pub recipe: Recipe,
+    /// Passes over the training clips (with the `paper` recipe: at most so many).
+    pub epochs: u32,
+    /// Clips a step.
+    pub batch: usize,
+    /// Learning rate: the peak of the one-cycle schedule, or the first stage's.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Share of features set to zero before the classifier.
+    pub dropout: f64,
+    /// Probability that the target spreads over all classes.
+    pub label_smoothing: f32,
+    /// Minutes between checkpoints within an epoch.
+    pub checkpoint_minutes: f64,
+    /// What happens to clips on their way to the network.
+    pub augment: Augment,
+}
+
+/// Random changes to training clips. All zero: none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Augment {
+    /// Largest shift in time, either way, in milliseconds.
+    pub shift_ms: f64,
+    /// Largest change of speed, either way, in per cent (pitch changes along).
+    pub speed_percent: f64,
+    /// Largest change of gain, either way, in decibels.
+    pub gain_db: f64,
+    /// Share of clips that background noise is mixed into.
+    pub noise: f64,
+    /// Lowest signal-to-noise ratio of that mix, in decibels.
+    pub snr_low_db: f64,
+    /// Highest signal-to-noise ratio of that mix, in decibels.
+    pub snr_high_db: f64,
+    /// Largest share of a second clip mixed in, with its label (mixup).
+    pub mixup: f64,
+}
+
+/// A named set of training defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// `AdamW`, one-cycle schedule, augmentation, label smoothing.
+    #[default]
+    Modern,
+    /// As the authors of SampleCNN trained: SGD with Nesterov momentum 0.9, batch 23, learning
+    /// rate 0.01 in five stages of a fifth each, every one from the best checkpoint.
+    Paper,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{path}: not valid TOML: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in one line.
+        reason: String,
+    },
+    /// A key that means nothing.
+    #[error("{path}: unknown key `{key}`{hint}")]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The nearest key there is.
+        hint: String,
+    },
+    /// A value of the wrong kind or out of range.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl FitConfig {
+    /// A recipe's numbers for a data set.
+    #[must_use]
+    pub fn of_recipe(recipe: Recipe) -> Self {
+        let modern = Self {
+            data: PathBuf::new(),
+            preset: "small".to_owned(),
+            words: Vec::new(),
+            split: SplitScheme::Auto,
+            strict: false,
+            silence: true,
+            device: DeviceChoice::Auto,
+            seed: 0,
+            recipe,
+            epochs: 30,
+            batch: 64,
+            learning_rate: 3e-3,
+            weight_decay: 0.01,
+            dropout: 0.2,
+            label_smoothing: 0.1,
+            checkpoint_minutes: 3.0,
+            augment: Augment {
+                shift_ms: 150.0,
+                speed_percent: 12.0,
+                gain_db: 9.0,
+                noise: 0.7,
+                snr_low_db: 0.0,
+                snr_high_db: 30.0,
+                mixup: 0.3,
+            },
+        };
+        match recipe {
+            Recipe::Modern => modern,
+            Recipe::Paper => Self {
+                epochs: 100,
+                batch: 23,
+                learning_rate: 0.01,
+                weight_decay: 0.0,
+                dropout: 0.5,
+                label_smoothing: 0.0,
+                augment: Augment::none(),
+                ..modern
+            },
+        }
+    }
+
+    /// Puts a configuration together: recipe, then file, then flags.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown key, a value out of range.
+    pub fn resolve(file: Option<&Path>, flags: Table) -> Result<Self, ConfigError> {
+        let file_table = match file {
+            Some(path) => read_table(path)?,
+            None => Table::new(),
+        };
+        let recipe = flags.get("recipe").or_else(|| file_table.get("recipe")).cloned();
+        let recipe = match recipe {
+            Some(value) => value.try_into().map_err(one_line("recipe: "))?,
+            None => Recipe::default(),
+        };
+        let mut table = Table::try_from(Self::of_recipe(recipe)).map_err(one_line(""))?;
+        let path = file.unwrap_or_else(|| Path::new("flags"));
+        overlay(&mut table, file_table, "", path)?;
+        overlay(&mut table, flags, "", Path::new("flags"))?;
+        let config: Self = Value::Table(table).try_into().map_err(one_line(""))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a configuration written by [`FitConfig::to_toml`].
+    ///
+    /// # Errors
+    /// As [`FitConfig::resolve`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::resolve(Some(path), Table::new())
+    }
+
+    /// The configuration as TOML.
+    ///
+    /// # Panics
+    /// Never: every field has a TOML form.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every field has a TOML form")
+    }
+
+    /// How to load the data set for a network's input.
+    #[must_use]
+    pub fn data_options(&self, rate_hz: u32, window: usize) -> DataOptions {
+        DataOptions {
+            words: (!self.words.is_empty()).then(|| self.words.clone()),
+            split: self.split,
+            seed: self.seed,
+            strict: self.strict,
+            silence: self.silence,
+            ..DataOptions::new(&self.data, rate_hz, window)
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let check = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(ConfigError::Value(what.to_owned())),
+        };
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        let augment = &self.augment;
+        check(self.epochs > 0, "epochs: must be at least 1")?;
+        check((2..=4096).contains(&self.batch), "batch: must be in 2 to 4096 (batch norm needs two)")?;
+        let rate = self.learning_rate;
+        check(rate.is_finite() && rate > 0.0, "learning_rate: must be above 0")?;
+        check((0.0..1.0).contains(&self.weight_decay), "weight_decay: must be in 0 to 1")?;
+        check((0.0..1.0).contains(&self.dropout), "dropout: must be at least 0 and below 1")?;
+        check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing: must be at least 0 and below 1")?;
+        check(self.checkpoint_minutes > 0.0, "checkpoint_minutes: must be above 0")?;
+        check((0.0..=1000.0).contains(&augment.shift_ms), "augment.shift_ms: must be in 0 to 1000")?;
+        check((0.0..=50.0).contains(&augment.speed_percent), "augment.speed_percent: must be in 0 to 50")?;
+        check((0.0..=60.0).contains(&augment.gain_db), "augment.gain_db: must be in 0 to 60")?;
+        check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
+        check((0.0..=0.5).contains(&augment.mixup), "augment.mixup: must be in 0 to 0.5")?;
+        let snr = -60.0 <= augment.snr_low_db
+            && augment.snr_low_db <= augment.snr_high_db
+            && augment.snr_high_db <= 100.0;
+        check(snr, "augment.snr_low_db, snr_high_db: must be in −60 to 100 and in this order")
+    }
+}
+
+impl Augment {
+    /// Clips as they are.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            shift_ms: 0.0,
+            speed_percent: 0.0,
+            gain_db: 0.0,
+            noise: 0.0,
+            snr_low_db: 0.0,
+            snr_high_db: 0.0,
+            mixup: 0.0,
+        }
+    }
+}
+
+fn read_table(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        let reason = format!("line {line}: {}", error.message());
+        ConfigError::Malformed { path: path.to_owned(), reason }
+    })
+}
+
+/// Sets the keys of `over` in `base`, which holds every key there is.
+fn overlay(base: &mut Table, over: Table, prefix: &str, path: &Path) -> Result<(), ConfigError> {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => {
+                overlay(base, over, &format!("{prefix}{key}."), path)?;
+            }
+            (Some(slot), value) => *slot = value,
+            (None, _) => {
+                let nearest = base.keys().max_by(|a, b| {
+                    let near = |name: &str| strsim::jaro_winkler(name, &key);
+                    near(a).total_cmp(&near(b))
+                });
+                let hint = nearest
+                    .filter(|name| strsim::jaro_winkler(name, &key) > 0.7)
+                    .map_or(String::new(), |name| format!("; did you mean `{prefix}{name}`?"));
+                let key = format!("{prefix}{key}");
+                return Err(ConfigError::UnknownKey { path: path.to_owned(), key, hint });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn one_line<E: std::fmt::Display>(before: &str) -> impl Fn(E) -> ConfigError {
+    move |error| {
+        let text = error.to_string();
+        let line = text.lines().filter(|l| !l.trim().is_empty()).collect::<Vec<_>>().join(" ");
+        ConfigError::Value(format!("{before}{line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_text(text: &str, flags: &str) -> Result<FitConfig, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fit.toml");
+        std::fs::write(&path, text).unwrap();
+        let flags = flags.parse().unwrap();
+        FitConfig::resolve(Some(&path), flags).map_err(|error| {
+            error.to_string().replace(&path.display().to_string(), "fit.toml")
+        })
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_recipe() {
+        let config = from_text(
+            "recipe = 'paper'\nepochs = 7\nseed = 3\n[augment]\nnoise = 0.5\nsnr_high_db = 9.0",
+            "seed = 4",
+        )
+        .unwrap();
+        assert_eq!((config.epochs, config.seed, config.batch), (7, 4, 23));
+        assert_eq!((config.augment.noise, config.augment.mixup), (0.5, 0.0));
+    }
+
+    #[test]
+    fn a_written_configuration_reads_back() {
+        for recipe in [Recipe::Modern, Recipe::Paper] {
+            let config = FitConfig { words: vec!["a".into()], ..FitConfig::of_recipe(recipe) };
+            assert_eq!(from_text(&config.to_toml(), "").unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, message) in [
+            ("epoch = 3", "fit.toml: unknown key `epoch`; did you mean `epochs`?"),
+            ("[augment]\nnoize = 1", "fit.toml: unknown key `augment.noize`; did you mean `augment.noise`?"),
+            ("zzz = 1", "fit.toml: unknown key `zzz`"),
+            ("epochs = 0", "epochs: must be at least 1"),
+            ("a = \n", "fit.toml: not valid TOML: line 1: "),
+        ] {
+            let error = from_text(text, "").unwrap_err();
+            assert!(error.starts_with(message), "{error}");
+        }
+        assert!(from_text("epochs = 'many'", "").unwrap_err().contains("epochs"));
+    }
+}

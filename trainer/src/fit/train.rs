@@ -1,0 +1,289 @@
+//! The training loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::Module;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Tensor, TensorData};
+use rand::RngExt;
+use serde_json::json;
+
+use super::batch::{Batch, Epoch};
+use super::checkpoint::{self, Best, Progress, Sums};
+use super::config::{FitConfig, Recipe};
+use super::progress::Display;
+use super::run::{Run, RunError};
+use super::schedule::{Verdict, one_cycle};
+use crate::data::{Dataset, Part};
+use crate::draw;
+use crate::evaluate::predict::{self, Predictions};
+use crate::net::{Compute, Network};
+
+/// Gradients are scaled down to this norm, a parameter at a time.
+const GRADIENT_NORM: f32 = 5.0;
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// All epochs are done.
+    Finished(Best),
+    /// The user interrupted it; it can be resumed.
+    Interrupted,
+    /// The wanted number of steps was taken; it can be resumed.
+    StepLimit,
+}
+
+/// How a call of [`fit`] behaves, without influence on the weights.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Set from outside to stop at the next step.
+    pub interrupt: &'a AtomicBool,
+    /// Stop after so many steps in all.
+    pub max_steps: Option<u64>,
+    /// Show nothing.
+    pub quiet: bool,
+}
+
+/// Trains from where the run's last checkpoint stands (or from the start) to its end.
+///
+/// # Errors
+/// A checkpoint or log cannot be read or written.
+pub fn fit(run: &Run, data: &Dataset, compute: &Compute, options: &Options<'_>) -> Result<Stop, RunError> {
+    Trainer::new(run, data, compute, options)?.run()
+}
+
+struct Trainer<'a> {
+    run: &'a Run,
+    data: &'a Dataset,
+    compute: &'a Compute,
+    options: &'a Options<'a>,
+    net: Network,
+    optimizer: ModuleOptimizer,
+    progress: Progress,
+    display: Display,
+    saved: Instant,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(
+        run: &'a Run,
+        data: &'a Dataset,
+        compute: &'a Compute,
+        options: &'a Options<'a>,
+    ) -> Result<Self, RunError> {
+        let config = &run.config;
+        let net = Network::new(&run.model.arch, config.seed, compute).map_err(|error| {
+            RunError::Damaged { path: run.folder().join("model.json"), reason: error.to_string() }
+        })?;
+        let fresh = optimizer(config);
+        let (progress, net, optimizer) = if run.last().exists() {
+            let (progress, net, loaded) = checkpoint::load(&run.last(), net, Some(fresh))?;
+            (progress, net, loaded.unwrap_or_else(|| optimizer(config)))
+        } else {
+            (Progress::default(), net, fresh)
+        };
+        let display = Display::new(config.epochs, options.quiet);
+        let saved = Instant::now();
+        Ok(Self { run, data, compute, options, net, optimizer, progress, display, saved })
+    }
+
+    fn run(mut self) -> Result<Stop, RunError> {
+        while !self.progress.finished {
+            if let Some(stop) = self.epoch()? {
+                self.display.finish();
+                return Ok(stop);
+            }
+        }
+        self.display.finish();
+        let path = self.run.best();
+        let none = Best { epoch: 0, accuracy: 0.0, loss: f64::INFINITY };
+        match self.progress.best.unwrap_or(none) {
+            best if path.exists() => Ok(Stop::Finished(best)),
+            _ => Err(RunError::NoCheckpoint(self.run.folder().to_owned())),
+        }
+    }
+
+    /// The rest of the current epoch; `Some` if training stops within it.
+    fn epoch(&mut self) -> Result<Option<Stop>, RunError> {
+        let number = self.progress.epoch;
+        let epoch = Epoch::new(self.data, &self.run.config, number);
+        let batches = epoch.batches() as u64;
+        self.display.epoch(number, self.progress.batch, batches);
+        while self.progress.batch < batches {
+            if let Some(stop) = self.should_stop() {
+                self.save_last()?;
+                return Ok(Some(stop));
+            }
+            let start = Instant::now();
+            let batch = epoch.batch(self.progress.batch as usize);
+            self.step(&batch, batches);
+            self.progress.batch += 1;
+            self.progress.step += 1;
+            self.progress.sums.seconds += start.elapsed().as_secs_f64();
+            self.display.step(number, self.progress.batch, batches, &self.progress.sums);
+            let every = Duration::from_secs_f64(self.run.config.checkpoint_minutes * 60.0);
+            if self.saved.elapsed() >= every {
+                self.save_last()?;
+            }
+        }
+        self.end_epoch()?;
+        Ok(None)
+    }
+
+    fn should_stop(&self) -> Option<Stop> {
+        if self.options.interrupt.load(Ordering::Relaxed) {
+            return Some(Stop::Interrupted);
+        }
+        let limit = self.options.max_steps?;
+        (self.progress.step >= limit).then_some(Stop::StepLimit)
+    }
+
+    fn step(&mut self, batch: &Batch, batches: u64) {
+        let device = self.compute.training_device();
+        let size = batch.classes.len();
+        let tensor = |values: &[f32]| {
+            let shape = [size, values.len() / size];
+            Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device)
+        };
+        let dropout = self.dropout(size);
+        let (logits, statistics) =
+            self.net.forward_train(tensor(&batch.windows), tensor(&dropout), self.compute);
+        let log_posteriors = log_softmax(logits, 1);
+        let loss = (log_posteriors.clone() * tensor(&batch.targets)).sum().neg() / size as f32;
+        let values: Vec<f32> =
+            loss.clone().into_data().try_to_vec().expect("the loss is one f32");
+        let sums = &mut self.progress.sums;
+        sums.loss += f64::from(values[0]) * size as f64;
+        sums.clips += size as u64;
+        sums.correct += correct(log_posteriors, &batch.classes);
+
+        let mut gradients = loss.backward();
+        let gradients = GradientsParams::from_module(&mut gradients, &self.net);
+        let rate = self.learning_rate(batches);
+        let net = self.optimizer.step(rate, self.net.clone(), gradients);
+        self.net = net.with_statistics(&statistics);
+    }
+
+    /// The factors of this step's features: 0 with the probability of dropout, else such that the
+    /// mean stays.
+    fn dropout(&self, size: usize) -> Vec<f32> {
+        let config = &self.run.config;
+        let mut rng = draw::rng(config.seed, "dropout", &[self.progress.step]);
+        let keep = (1.0 / (1.0 - config.dropout)) as f32;
+        let count = size * self.net.features();
+        (0..count).map(|_| if rng.random::<f64>() < config.dropout { 0.0 } else { keep }).collect()
+    }
+
+    fn learning_rate(&self, batches: u64) -> f64 {
+        let config = &self.run.config;
+        match config.recipe {
+            Recipe::Modern => {
+                one_cycle(config.learning_rate, self.progress.step, batches * u64::from(config.epochs))
+            }
+            Recipe::Paper => self.progress.stages.learning_rate(config.learning_rate),
+        }
+    }
+
+    /// Validation, log, checkpoints.
+    fn end_epoch(&mut self) -> Result<(), RunError> {
+        let epoch = self.progress.epoch;
+        let clips = predict::with_silence(self.data, Part::Validation, self.run.config.seed);
+        let net = self.net.valid();
+        let validation = predict::network(&net, &clips, self.data.window, self.compute);
+        let figures =
+            Best { epoch, accuracy: validation.accuracy(), loss: validation.cross_entropy() };
+        let improved = self.progress.best.is_none_or(|best| better(&figures, &best));
+        self.report(&figures, &validation, improved)?;
+        if improved {
+            self.progress.best = Some(figures);
+        }
+        let verdict = match self.run.config.recipe {
+            Recipe::Modern => Verdict::Continue,
+            Recipe::Paper => self.progress.stages.report(figures.loss),
+        };
+        self.progress.epoch += 1;
+        self.progress.batch = 0;
+        self.progress.sums = Sums::default();
+        let over = self.progress.epoch >= self.run.config.epochs;
+        self.progress.finished = over || verdict == Verdict::Finished;
+        if improved {
+            checkpoint::save(&self.run.best(), &self.progress, &self.net, &self.optimizer)?;
+        }
+        if verdict == Verdict::NextStage {
+            let (_, net, _) = checkpoint::load(&self.run.best(), self.net.clone(), None)?;
+            self.net = net;
+            self.optimizer = optimizer(&self.run.config);
+        }
+        self.save_last()
+    }
+
+    fn report(&mut self, figures: &Best, validation: &Predictions, improved: bool) -> Result<(), RunError> {
+        let sums = self.progress.sums;
+        let clips = sums.clips.max(1) as f64;
+        let (loss, accuracy) = (sums.loss / clips, sums.correct as f64 / clips);
+        let line = json!({
+            "epoch": figures.epoch + 1,
+            "step": self.progress.step,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "validation_loss": figures.loss,
+            "validation_accuracy": figures.accuracy,
+            "validation_clips": validation.len(),
+            "clips_per_second": sums.clips as f64 / sums.seconds.max(1e-9),
+            "seconds": sums.seconds,
+        });
+        self.run.log(figures.epoch, &line)?;
+        self.display.line(&format!(
+            "epoch {:>3}/{}  loss {loss:.3}  accuracy {:.1} %  validation: loss {:.3}  accuracy {:.2} %{}  ({:.0} s, {:.0} clips/s)",
+            figures.epoch + 1,
+            self.run.config.epochs,
+            100.0 * accuracy,
+            figures.loss,
+            100.0 * figures.accuracy,
+            if improved { "  best" } else { "" },
+            sums.seconds,
+            sums.clips as f64 / sums.seconds.max(1e-9),
+        ));
+        Ok(())
+    }
+
+    fn save_last(&mut self) -> Result<(), RunError> {
+        checkpoint::save(&self.run.last(), &self.progress, &self.net, &self.optimizer)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+}
+
+fn better(new: &Best, old: &Best) -> bool {
+    (new.accuracy, -new.loss) > (old.accuracy, -old.loss)
+}
+
+fn optimizer(config: &FitConfig) -> ModuleOptimizer {
+    match config.recipe {
+        Recipe::Modern => AdamWConfig::new()
+            .with_epsilon(1e-8)
+            .with_weight_decay(config.weight_decay as f32)
+            .with_grad_clipping(Some(GradientClippingConfig::Norm(GRADIENT_NORM)))
+            .init(),
+        Recipe::Paper => {
+            let momentum =
+                MomentumConfig::new().with_momentum(0.9).with_dampening(0.0).with_nesterov(true);
+            let decay = config.weight_decay as f32;
+            let decay = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
+            SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(decay).init()
+        }
+    }
+}
+
+/// How many rows have their largest value at the given class.
+fn correct(rows: Tensor<2>, classes: &[usize]) -> u64 {
+    let values: Vec<f32> = rows.into_data().try_to_vec().expect("f32 posteriors");
+    let width = values.len() / classes.len();
+    let hits = values.chunks_exact(width).zip(classes).filter(|(row, class)| predict::argmax(row) == **class);
+    hits.count() as u64
+}
