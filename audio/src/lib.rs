@@ -17,6 +17,7 @@
 //! Samples that are not finite numbers become 0. Samples beyond [-1, 1], which float formats can
 //! hold, are kept as they are.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod block;

@@ -12,6 +12,7 @@
 //! Everything but [`meta`] is `no_std` without a heap, so that a microcontroller and a server
 //! take the same decisions from the same samples.
 #![no_std]
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 #[cfg(feature = "alloc")]

@@ -21,6 +21,7 @@
 //! Time is a count of samples at the model's rate from the first to the last of these steps; only
 //! a sink turns it into seconds.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod decision;

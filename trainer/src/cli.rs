@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{data_inspect, data_stream, data_synth, describe, evaluate, export, fit};
+use crate::commands::{bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit};
 
 /// Train raw-waveform audio classifiers and export them for small computers.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Write a training run as a model for the runtime.
     Export(export::ExportArgs),
+    /// Measure how fast a network trains on this computer.
+    Bench(bench::BenchArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +53,7 @@ impl Cli {
             Command::Fit(args) => fit::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
+            Command::Bench(args) => bench::run(&args),
         }
     }
 }

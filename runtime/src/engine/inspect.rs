@@ -151,9 +151,9 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), Fault> {
         usize::try_from(*dim).ok().and_then(|dim| product.checked_mul(dim))
     });
     let raw = tensor.raw_data.len();
-    let fits = |count| match raw {
+    let fits = |count: usize| match raw {
         0 => count == stored,
-        _ => stored == 0 && raw % element_bytes == 0 && raw / element_bytes == count,
+        _ => stored == 0 && count.checked_mul(element_bytes) == Some(raw),
     };
     match claimed.is_some_and(fits) {
         true => Ok(()),

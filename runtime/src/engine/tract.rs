@@ -171,6 +171,7 @@ mod tests {
     use super::*;
     use crate::tiny_model::{tiny_meta, tiny_proto, tone};
     use proptest::prelude::*;
+    use tract_onnx::pb::AttributeProto;
 
     fn load(bytes: &[u8]) -> Result<TractEngine, EngineError> {
         TractEngine::from_bytes(bytes, Path::new("a/model.onnx"))
@@ -262,47 +263,24 @@ mod tests {
     fn survives(bytes: &[u8]) {
         if let Err(error) = load(bytes) {
             let line = error.to_string();
-            { use std::io::Write; let mut f = std::fs::OpenOptions::new().append(true).create(true).open("/tmp/rt-alsa/fuzz.log").unwrap(); writeln!(f, "{line}").unwrap(); }
             assert!(!line.contains('\n') && line.len() < 1200, "{line}");
         }
     }
 
     #[test]
-    fn structured() {
-        let mut seed = 1u64;
-        let mut rnd = move |n: usize| { seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); ((seed >> 33) as usize) % n };
-        let ints = [0i64, 1, -1, 2, 3, 7, 8, 1024, 1 << 20, 1 << 24, 1 << 31, 1 << 40, i64::MAX, i64::MIN];
-        let ops = ["Conv","Relu","GlobalAveragePool","MaxPool","AveragePool","Flatten","Gemm","Softmax","MatMul","Add","Reshape","Transpose","Squeeze","Unsqueeze","Slice","Split","Gather","Concat","Pow","BatchNormalization","ReduceMax","Shape","Cast","Clip","Constant","Identity","PRelu", "Dropout"];
-        let attrs = ["axis","axes","kernel_shape","strides","pads","dilations","group","auto_pad","perm","transA","transB","to","split","keepdims","ceil_mode"];
-        let names = ["waveform","filters","filtered","rectified","means","features","rows","bias","logits","posteriors",""];
-        for _ in 0..60_000 {
+    fn what_the_library_panics_on_is_refused() {
+        for (name, ints) in [("strides", vec![0]), ("strides", vec![]), ("pads", vec![1])] {
             let mut proto = tiny_proto(&tiny_meta());
-            let g = proto.graph.as_mut().unwrap();
-            for _ in 0..1 + rnd(3) {
-                let n = rnd(g.node.len());
-                match rnd(9) {
-                    0 => g.node[n].op_type = ops[rnd(ops.len())].into(),
-                    1 => { let k = rnd(4); let v: Vec<i64> = (0..k).map(|_| ints[rnd(ints.len())]).collect();
-                        g.node[n].attribute.push(tract_onnx::pb::AttributeProto { name: attrs[rnd(attrs.len())].into(), r#type: 7, ints: v, ..Default::default() }); }
-                    2 => { g.node[n].attribute.push(tract_onnx::pb::AttributeProto { name: attrs[rnd(attrs.len())].into(), r#type: 2, i: ints[rnd(ints.len())], ..Default::default() }); }
-                    3 => { let k = rnd(3); if let Some(x) = g.node[n].input.get_mut(k) { *x = names[rnd(names.len())].into(); } }
-                    4 => { g.node[n].input.push(names[rnd(names.len())].into()); }
-                    5 => { let k = rnd(3); let v = rnd(5); g.initializer[k].dims.insert(0, 1); if v == 0 { g.initializer[k].dims.reverse(); } }
-                    6 => { let k = rnd(3); g.initializer[k].data_type = 7; g.initializer[k].float_data.clear(); let m = rnd(4); g.initializer[k].int64_data = (0..m).map(|_| ints[rnd(ints.len())]).collect(); g.initializer[k].dims = vec![m as i64]; }
-                    7 => { if let Some(a) = g.node[n].attribute.get_mut(0) { let k = rnd(3); a.ints = (0..k).map(|_| ints[rnd(ints.len())]).collect(); a.i = ints[rnd(ints.len())]; } }
-                    _ => { let k = rnd(g.node.len()); g.node.swap(n, k); }
-                }
-            }
-            let bytes = proto.encode_to_vec();
-            std::fs::write("/tmp/rt-alsa/last.onnx", &bytes).unwrap();
-            let t = std::time::Instant::now();
-            survives(&bytes);
-            if t.elapsed().as_secs_f64() > 0.5 { eprintln!("slow {:?}", t.elapsed()); std::fs::write(format!("/tmp/rt-alsa/slow{}.onnx", rnd(1000)), &bytes).unwrap(); }
+            let attributes = &mut proto.graph.as_mut().unwrap().node[0].attribute;
+            let name = name.to_owned();
+            attributes.push(AttributeProto { name, ints, ..attributes[0].clone() });
+            let message = message(&proto);
+            assert!(message.starts_with("a/model.onnx: the network cannot be run: "), "{message}");
         }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(100_000))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
         fn hostile_bytes_are_errors_not_panics(

@@ -8,7 +8,8 @@ use crate::common::{Bench, error_line, program, s16le, succeed, text};
 /// Rate that the stand-in is asked for, because it offers any.
 const RATE_HZ: u32 = 48_000;
 
-/// Writes ALSA's configuration with one microphone, `recording`, which repeats `samples`.
+/// Writes ALSA's configuration with one microphone, `recording`, which hears `samples`; after
+/// their end ALSA repeats its last block. It delivers as fast as it is read.
 fn configuration(bench: &Bench, samples: &[f32]) -> PathBuf {
     let raw = bench.path("microphone.raw");
     std::fs::write(&raw, s16le(samples)).unwrap();
@@ -59,7 +60,10 @@ fn microphones_are_listed() {
     let bench = Bench::new();
     let configuration = configuration(&bench, &sound());
     let list = succeed(program().arg("devices").env("ALSA_CONFIG_PATH", &configuration));
-    assert!(list.contains("recording\n    A recording\n    1 to 4294967295 Hz"), "{list}");
+    assert!(
+        list.contains("recording\n    A recording\n    1 to 4294967295 Hz, 1 to 64 channels, i8"),
+        "{list}"
+    );
 }
 
 #[test]
@@ -71,6 +75,25 @@ fn an_unknown_microphone_is_answered_with_the_known_ones() {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let error = error_line(&output);
     assert_eq!(error, "no microphone called 'studio'; there is: recording");
+}
+
+#[test]
+fn a_computer_without_microphones_says_so() {
+    let bench = Bench::new();
+    let configuration = bench.path("asound.conf");
+    std::fs::write(&configuration, "pcm.silence { type null }\n").unwrap();
+    let listen = |flags: &[&str]| {
+        let mut command = bench.command("listen");
+        let command = command.env("ALSA_CONFIG_PATH", &configuration).args(flags);
+        error_line(&command.stdin(Stdio::null()).output().unwrap())
+    };
+    let expected = "no microphone found (there is no sound device); plug one in, or classify a recording with `runtime stream`";
+    assert_eq!(listen(&[]), expected);
+    let expected = "no microphone called 'studio'; this computer has none";
+    assert_eq!(listen(&["--device", "studio"]), expected);
+    let list = program().arg("devices").env("ALSA_CONFIG_PATH", &configuration).output().unwrap();
+    assert!(list.status.success() && list.stdout.is_empty());
+    assert_eq!(String::from_utf8_lossy(&list.stderr), "note: this computer has no microphones\n");
 }
 
 #[test]

@@ -61,7 +61,13 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "MACs a second         {:>12.0}   (a whole window every {hop} samples)",
         macs * windows
     )?;
-    writeln!(out, "peak layer in and out {:>12} B as f32, whole window", layers.peak_working_bytes())?;
+    let used = layers.samples_used(arch);
+    writeln!(out, "samples used          {used:>12}   of {} in a window", arch.window)?;
+    writeln!(
+        out,
+        "peak layer in and out {:>12} B as f32, whole window",
+        layers.peak_working_bytes()
+    )?;
     Ok(out)
 }
 
@@ -83,25 +89,30 @@ fn row(out: &mut String, layer: &Layer) -> std::fmt::Result {
 
 fn json(arch: &ArchSpec) -> anyhow::Result<String> {
     let table = arch.layers()?;
-    let layers: Vec<_> = table.layers.iter().map(|layer| {
-        serde_json::json!({
-            "name": layer.name.to_string(),
-            "in_channels": layer.in_channels,
-            "in_len": layer.in_len,
-            "out_channels": layer.out_channels,
-            "out_len": layer.out_len,
-            "kernel": layer.kernel,
-            "params": layer.params,
-            "macs": layer.macs,
-            "receptive_field": layer.receptive_field,
-            "stride": layer.stride,
-            "output_bytes_f32": layer.output_bytes(),
+    let layers: Vec<_> = table
+        .layers
+        .iter()
+        .map(|layer| {
+            serde_json::json!({
+                "name": layer.name.to_string(),
+                "in_channels": layer.in_channels,
+                "in_len": layer.in_len,
+                "out_channels": layer.out_channels,
+                "out_len": layer.out_len,
+                "kernel": layer.kernel,
+                "params": layer.params,
+                "macs": layer.macs,
+                "receptive_field": layer.receptive_field,
+                "stride": layer.stride,
+                "output_bytes_f32": layer.output_bytes(),
+            })
         })
-    }).collect();
+        .collect();
     let all = serde_json::json!({
         "arch": arch,
         "params": table.params(),
         "macs": table.macs(),
+        "samples_used": table.samples_used(arch),
         "peak_working_bytes_f32": table.peak_working_bytes(),
         "layers": layers,
     });

@@ -176,12 +176,17 @@ fn configuration(args: &FitArgs) -> anyhow::Result<FitConfig> {
     }
     let stored = Run::open(&args.out)?.config;
     if let Some(file) = &args.config {
-        bail!("{}: `--resume` goes on with the run's own configuration; leave out `--config`", file.display());
+        bail!(
+            "{}: `--resume` goes on with the run's own configuration; leave out `--config`",
+            file.display()
+        );
     }
     let stored_table = Table::try_from(&stored)?;
     for (key, value) in flags {
         if key != "device" && stored_table.get(&key) != Some(&value) {
-            bail!("`--resume` goes on with the run's own configuration; `--{key}` differs from it, leave it out");
+            bail!(
+                "`--resume` goes on with the run's own configuration; `--{key}` differs from it, leave it out"
+            );
         }
     }
     Ok(FitConfig { device: args.device.unwrap_or(stored.device), ..stored })
@@ -219,4 +224,3 @@ fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)
 }
-

@@ -1,5 +1,6 @@
 //! The subcommands: arguments in, lines out. The work is done elsewhere.
 
+pub mod bench;
 pub mod data_common;
 pub mod data_inspect;
 pub mod data_stream;

@@ -20,7 +20,11 @@ pub fn confusion_svg(confusion: &Confusion, title: &str) -> Result<String, Strin
     Ok(svg)
 }
 
-fn draw(confusion: &Confusion, title: &str, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(
+    confusion: &Confusion,
+    title: &str,
+    svg: &mut String,
+) -> Result<(), Box<dyn std::error::Error>> {
     let classes = i32::try_from(confusion.labels.len())?;
     let side = u32::try_from(MARGIN + classes * CELL + 20)?;
     let root = SVGBackend::with_string(svg, (side, side + 30)).into_drawing_area();
@@ -29,9 +33,8 @@ fn draw(confusion: &Confusion, title: &str, svg: &mut String) -> Result<(), Box<
     root.draw(&Text::new(title.to_owned(), (10, 8), font(16)))?;
     let root = root.margin(30, 0, 0, 0);
     let right = font(13).pos(Pos::new(HPos::Right, VPos::Center));
-    let upwards = font(13)
-        .transform(FontTransform::Rotate270)
-        .pos(Pos::new(HPos::Left, VPos::Center));
+    let upwards =
+        font(13).transform(FontTransform::Rotate270).pos(Pos::new(HPos::Left, VPos::Center));
     for (index, label) in (0..).zip(&confusion.labels) {
         let middle = MARGIN + index * CELL + CELL / 2;
         root.draw(&Text::new(label.clone(), (MARGIN - 8, middle), right.clone()))?;
@@ -43,7 +46,11 @@ fn draw(confusion: &Confusion, title: &str, svg: &mut String) -> Result<(), Box<
             let (x, y) = (MARGIN + column * CELL, MARGIN + row * CELL);
             let share = *count as f64 / total;
             let level = (255.0 * (1.0 - share)) as u8;
-            let colour = if row == column { RGBColor(level, level.max(96), 255) } else { RGBColor(255, level, level) };
+            let colour = if row == column {
+                RGBColor(level, level.max(96), 255)
+            } else {
+                RGBColor(255, level, level)
+            };
             root.draw(&Rectangle::new([(x, y), (x + CELL - 2, y + CELL - 2)], colour.filled()))?;
             if *count > 0 {
                 let ink = if share > 0.5 { &WHITE } else { &BLACK };

@@ -38,7 +38,8 @@ impl Predictions {
     /// Share of clips whose largest posterior is that of their class; 0 without clips.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
-        let hits = self.posteriors.iter().zip(&self.classes).filter(|(row, class)| argmax(row) == **class);
+        let hits =
+            self.posteriors.iter().zip(&self.classes).filter(|(row, class)| argmax(row) == **class);
         hits.count() as f64 / self.len().max(1) as f64
     }
 

@@ -74,7 +74,11 @@ impl Report {
         writeln!(out, "accuracy without silence  {}", line(confusion.accuracy_without_silence()))?;
         writeln!(out, "cross-entropy             {:.4}\n", self.cross_entropy)?;
         let width = confusion.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-        writeln!(out, "{:<width$} {:>6} {:>10} {:>7} {:>7}", "class", "clips", "precision", "recall", "F1")?;
+        writeln!(
+            out,
+            "{:<width$} {:>6} {:>10} {:>7} {:>7}",
+            "class", "clips", "precision", "recall", "F1"
+        )?;
         for (class, label) in confusion.labels.iter().enumerate() {
             let figures = confusion.class(class);
             let percent = |value: Option<f64>| {

@@ -114,8 +114,8 @@ impl<'a> Epoch<'a> {
     fn add_noise(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
         let augment = &self.config.augment;
         let (chance, draw) = (rng.random::<f64>(), rng.next_u64());
-        let snr = augment.snr_low_db
-            + rng.random::<f64>() * (augment.snr_high_db - augment.snr_low_db);
+        let snr =
+            augment.snr_low_db + rng.random::<f64>() * (augment.snr_high_db - augment.snr_low_db);
         let crop = self.data.background.crop(Part::Training, draw, window.len());
         let Some(noise) = crop.filter(|_| chance < augment.noise) else { return };
         let noise: Vec<f32> = noise.iter().map(|sample| f32::from(*sample) / I16_SCALE).collect();

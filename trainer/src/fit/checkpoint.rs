@@ -129,7 +129,8 @@ pub fn load(
     net: Network,
     optimizer: Option<ModuleOptimizer>,
 ) -> Result<(Progress, Network, Option<ModuleOptimizer>), CheckpointError> {
-    let damaged = |what: &str| CheckpointError::Damaged { path: path.to_owned(), what: what.to_owned() };
+    let damaged =
+        |what: &str| CheckpointError::Damaged { path: path.to_owned(), what: what.to_owned() };
     let bytes = std::fs::read(path)
         .map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("no magic number"))?;

@@ -224,15 +224,27 @@ impl FitConfig {
         let share = |value: f64| (0.0..=1.0).contains(&value);
         let augment = &self.augment;
         check(self.epochs > 0, "epochs: must be at least 1")?;
-        check((2..=4096).contains(&self.batch), "batch: must be in 2 to 4096 (batch norm needs two)")?;
+        check(
+            (2..=4096).contains(&self.batch),
+            "batch: must be in 2 to 4096 (batch norm needs two)",
+        )?;
         let rate = self.learning_rate;
         check(rate.is_finite() && rate > 0.0, "learning_rate: must be above 0")?;
         check((0.0..1.0).contains(&self.weight_decay), "weight_decay: must be in 0 to 1")?;
         check((0.0..1.0).contains(&self.dropout), "dropout: must be at least 0 and below 1")?;
-        check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing: must be at least 0 and below 1")?;
+        check(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing: must be at least 0 and below 1",
+        )?;
         check(self.checkpoint_minutes > 0.0, "checkpoint_minutes: must be above 0")?;
-        check((0.0..=1000.0).contains(&augment.shift_ms), "augment.shift_ms: must be in 0 to 1000")?;
-        check((0.0..=50.0).contains(&augment.speed_percent), "augment.speed_percent: must be in 0 to 50")?;
+        check(
+            (0.0..=1000.0).contains(&augment.shift_ms),
+            "augment.shift_ms: must be in 0 to 1000",
+        )?;
+        check(
+            (0.0..=50.0).contains(&augment.speed_percent),
+            "augment.speed_percent: must be in 0 to 50",
+        )?;
         check((0.0..=60.0).contains(&augment.gain_db), "augment.gain_db: must be in 0 to 60")?;
         check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
         check((0.0..=0.5).contains(&augment.mixup), "augment.mixup: must be in 0 to 0.5")?;
@@ -310,9 +322,8 @@ mod tests {
         let path = folder.path().join("fit.toml");
         std::fs::write(&path, text).unwrap();
         let flags = flags.parse().unwrap();
-        FitConfig::resolve(Some(&path), flags).map_err(|error| {
-            error.to_string().replace(&path.display().to_string(), "fit.toml")
-        })
+        FitConfig::resolve(Some(&path), flags)
+            .map_err(|error| error.to_string().replace(&path.display().to_string(), "fit.toml"))
     }
 
     #[test]
@@ -338,7 +349,10 @@ mod tests {
     fn mistakes_are_named() {
         for (text, message) in [
             ("epoch = 3", "fit.toml: unknown key `epoch`; did you mean `epochs`?"),
-            ("[augment]\nnoize = 1", "fit.toml: unknown key `augment.noize`; did you mean `augment.noise`?"),
+            (
+                "[augment]\nnoize = 1",
+                "fit.toml: unknown key `augment.noize`; did you mean `augment.noise`?",
+            ),
             ("zzz = 1", "fit.toml: unknown key `zzz`"),
             ("epochs = 0", "epochs: must be at least 1"),
             ("a = \n", "fit.toml: not valid TOML: line 1: "),

@@ -50,7 +50,10 @@ impl Display {
             self.last_line = Instant::now();
             let left = sums.seconds / batch.max(1) as f64 * (batches - batch) as f64;
             let epoch = epoch + 1;
-            eprintln!("epoch {epoch}/{}  step {batch}/{batches}  {figures}  {left:.0} s left in the epoch", self.epochs);
+            eprintln!(
+                "epoch {epoch}/{}  step {batch}/{batches}  {figures}  {left:.0} s left in the epoch",
+                self.epochs
+            );
         }
     }
 

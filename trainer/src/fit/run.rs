@@ -48,7 +48,9 @@ pub struct ModelInfo {
 #[derive(Debug, Error)]
 pub enum RunError {
     /// There is a run already.
-    #[error("{0}: holds a training run already; add `--resume` to go on with it, or choose another `--out`")]
+    #[error(
+        "{0}: holds a training run already; add `--resume` to go on with it, or choose another `--out`"
+    )]
     Exists(PathBuf),
     /// There is none.
     #[error("{0}: no training run here (no config.toml); start one with `trainer fit --out {0}`")]
@@ -57,7 +59,9 @@ pub enum RunError {
     #[error("{0}: this run has no checkpoint yet; go on with `trainer fit --resume --out {0}`")]
     NoCheckpoint(PathBuf),
     /// The data set has changed since.
-    #[error("{0}: the data set is no longer the one this run was trained on ({1} differs); restore it or start a new run")]
+    #[error(
+        "{0}: the data set is no longer the one this run was trained on ({1} differs); restore it or start a new run"
+    )]
     OtherData(PathBuf, &'static str),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
@@ -197,15 +201,18 @@ impl Run {
         let old = std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         let earlier = |line: &&str| {
             let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
-            line.and_then(|line| line.get("epoch")?.as_u64()).is_some_and(|e| e < u64::from(epoch) + 1)
+            line.and_then(|line| line.get("epoch")?.as_u64())
+                .is_some_and(|e| e < u64::from(epoch) + 1)
         };
-        let mut text: String = old.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
+        let mut text: String =
+            old.lines().filter(earlier).map(|line| format!("{line}\n")).collect();
         text.push_str(&format!("{line}\n"));
         self.write(name, text.as_bytes())
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
-        checkpoint::replace(&self.folder.join(name), &[bytes]).map_err(|source| self.io(name, source))
+        checkpoint::replace(&self.folder.join(name), &[bytes])
+            .map_err(|source| self.io(name, source))
     }
 
     fn io(&self, name: &str, source: std::io::Error) -> RunError {

@@ -17,7 +17,9 @@ const END: f64 = 1e-3;
 #[must_use]
 pub fn one_cycle(peak: f64, step: u64, steps: u64) -> f64 {
     let progress = step as f64 / steps.max(1) as f64;
-    let cosine = |from: f64, to: f64, t: f64| to + (from - to) * 0.5 * (1.0 + (PI * t.clamp(0.0, 1.0)).cos());
+    let cosine = |from: f64, to: f64, t: f64| {
+        to + (from - to) * 0.5 * (1.0 + (PI * t.clamp(0.0, 1.0)).cos())
+    };
     let share = if progress < WARM_UP {
         cosine(START, 1.0, progress / WARM_UP)
     } else {

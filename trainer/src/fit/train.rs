@@ -53,7 +53,12 @@ pub struct Options<'a> {
 ///
 /// # Errors
 /// A checkpoint or log cannot be read or written.
-pub fn fit(run: &Run, data: &Dataset, compute: &Compute, options: &Options<'_>) -> Result<Stop, RunError> {
+pub fn fit(
+    run: &Run,
+    data: &Dataset,
+    compute: &Compute,
+    options: &Options<'_>,
+) -> Result<Stop, RunError> {
     Trainer::new(run, data, compute, options)?.run()
 }
 
@@ -155,8 +160,7 @@ impl<'a> Trainer<'a> {
             self.net.forward_train(tensor(&batch.windows), tensor(&dropout), self.compute);
         let log_posteriors = log_softmax(logits, 1);
         let loss = (log_posteriors.clone() * tensor(&batch.targets)).sum().neg() / size as f32;
-        let values: Vec<f32> =
-            loss.clone().into_data().try_to_vec().expect("the loss is one f32");
+        let values: Vec<f32> = loss.clone().into_data().try_to_vec().expect("the loss is one f32");
         let sums = &mut self.progress.sums;
         sums.loss += f64::from(values[0]) * size as f64;
         sums.clips += size as u64;
@@ -182,9 +186,11 @@ impl<'a> Trainer<'a> {
     fn learning_rate(&self, batches: u64) -> f64 {
         let config = &self.run.config;
         match config.recipe {
-            Recipe::Modern => {
-                one_cycle(config.learning_rate, self.progress.step, batches * u64::from(config.epochs))
-            }
+            Recipe::Modern => one_cycle(
+                config.learning_rate,
+                self.progress.step,
+                batches * u64::from(config.epochs),
+            ),
             Recipe::Paper => self.progress.stages.learning_rate(config.learning_rate),
         }
     }
@@ -222,7 +228,12 @@ impl<'a> Trainer<'a> {
         self.save_last()
     }
 
-    fn report(&mut self, figures: &Best, validation: &Predictions, improved: bool) -> Result<(), RunError> {
+    fn report(
+        &mut self,
+        figures: &Best,
+        validation: &Predictions,
+        improved: bool,
+    ) -> Result<(), RunError> {
         let sums = self.progress.sums;
         let clips = sums.clips.max(1) as f64;
         let (loss, accuracy) = (sums.loss / clips, sums.correct as f64 / clips);
@@ -284,6 +295,9 @@ fn optimizer(config: &FitConfig) -> ModuleOptimizer {
 fn correct(rows: Tensor<2>, classes: &[usize]) -> u64 {
     let values: Vec<f32> = rows.into_data().try_to_vec().expect("f32 posteriors");
     let width = values.len() / classes.len();
-    let hits = values.chunks_exact(width).zip(classes).filter(|(row, class)| predict::argmax(row) == **class);
+    let hits = values
+        .chunks_exact(width)
+        .zip(classes)
+        .filter(|(row, class)| predict::argmax(row) == **class);
     hits.count() as u64
 }

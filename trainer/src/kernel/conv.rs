@@ -148,13 +148,21 @@ impl Conv {
 
     /// Zero columns before the first sample in the layout of `dz`.
     const fn spread_before(&self) -> usize {
-        if self.geometry.stride == 1 { self.geometry.kernel - 1 - self.geometry.padding.0 } else { 0 }
+        if self.geometry.stride == 1 {
+            self.geometry.kernel - 1 - self.geometry.padding.0
+        } else {
+            0
+        }
     }
 
     /// Makes `dz` all zero for `count` samples and returns where the columns of each sample start.
     ///
     /// Around every sample lie the zero columns that both products of the backward pass need.
-    pub(super) fn spread(&self, count: usize, dz: &mut Vec<f32>) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub(super) fn spread(
+        &self,
+        count: usize,
+        dz: &mut Vec<f32>,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
         let (before, pitch) = (self.spread_before(), self.out_pitch());
         let after = self.geometry.kernel - 1;
         dz.clear();
@@ -180,9 +188,12 @@ impl Conv {
     fn rearrange(&self, weight: &[f32], to: impl Fn(usize, usize, usize) -> usize) -> Vec<f32> {
         let mut out = vec![0.0; weight.len()];
         let kernel = self.geometry.kernel;
-        for (index, value) in weight.iter().enumerate() {
-            let (o, rest) = (index / (self.inputs * kernel), index % (self.inputs * kernel));
-            out[to(o, rest / kernel, rest % kernel)] = *value;
+        for (o, filter) in weight.chunks_exact(self.inputs * kernel).enumerate() {
+            for (i, taps) in filter.chunks_exact(kernel).enumerate() {
+                for (k, value) in taps.iter().enumerate() {
+                    out[to(o, i, k)] = *value;
+                }
+            }
         }
         out
     }

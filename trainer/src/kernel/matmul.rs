@@ -19,7 +19,12 @@ impl<'a> View<'a> {
     }
 
     /// A matrix whose rows start `row_stride` elements apart and may overlap.
-    pub(super) const fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+    pub(super) const fn strided(
+        data: &'a [f32],
+        rows: usize,
+        cols: usize,
+        row_stride: usize,
+    ) -> Self {
         Self { data, rows, cols, row_stride, col_stride: 1 }
     }
 

@@ -16,6 +16,7 @@
 //! Shapes throughout: B batch, T columns in, U columns of the convolution, V columns after
 //! pooling, I channels in, O channels out, K taps.
 
+mod buffers;
 mod conv;
 mod matmul;
 mod norm_pool;

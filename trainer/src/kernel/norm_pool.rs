@@ -64,7 +64,8 @@ impl Moments {
         let count = count as f64;
         let mean: Vec<f64> = self.sum.iter().map(|sum| sum / count).collect();
         let variance = self.squares.iter().zip(&mean);
-        let variance = variance.map(|(squares, mean)| (squares / count - mean * mean).max(0.0) as f32);
+        let variance =
+            variance.map(|(squares, mean)| (squares / count - mean * mean).max(0.0) as f32);
         (mean.iter().map(|mean| *mean as f32).collect(), variance.collect())
     }
 }
@@ -90,14 +91,13 @@ impl Norm {
         Self { mean, inverse_deviation, scale, shift }
     }
 
-    /// Pools one sample: `z` is `[U, O]`, `out` `[V, O]`; `winners`, `[V, O]`, tells which column of each
-    /// pool won.
+    /// Pools one sample: `z` is `[U, O]`, `out` zeros `[V, O]`; `winners`, `[V, O]`, tells which column
+    /// of each pool won.
     pub(super) fn pool(&self, z: &[f32], pool: usize, out: &mut [f32], winners: &mut [u8]) {
         let channels = self.scale.len();
         let pools = z.chunks_exact(pool * channels);
         let outs = out.chunks_exact_mut(channels).zip(winners.chunks_exact_mut(channels));
         for (columns, (out, winners)) in pools.zip(outs) {
-            out.fill(0.0);
             winners.fill(CUT);
             for (index, column) in columns.chunks_exact(channels).enumerate() {
                 let index = index as u8;
@@ -125,7 +125,14 @@ impl NormGradient {
     }
 
     /// Adds one sample: `dy` is `[V, O]`, the gradient at the layer's output.
-    pub(super) fn add_sample(&mut self, norm: &Norm, z: &[f32], pool: usize, dy: &[f32], winners: &[u8]) {
+    pub(super) fn add_sample(
+        &mut self,
+        norm: &Norm,
+        z: &[f32],
+        pool: usize,
+        dy: &[f32],
+        winners: &[u8],
+    ) {
         let channels = norm.scale.len();
         let columns = z.chunks_exact(pool * channels);
         let rows = dy.chunks_exact(channels).zip(winners.chunks_exact(channels));
@@ -155,7 +162,8 @@ impl NormGradient {
     pub(super) fn spread(&self, norm: &Norm, count: usize) -> (Vec<f32>, Vec<f32>) {
         let count = count as f64;
         let channels = norm.scale.len();
-        let (mut constant, mut factor) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+        let (mut constant, mut factor) =
+            (Vec::with_capacity(channels), Vec::with_capacity(channels));
         for channel in 0..channels {
             let a = f64::from(norm.scale[channel]);
             let deviation = f64::from(norm.inverse_deviation[channel]);

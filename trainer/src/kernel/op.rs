@@ -10,6 +10,7 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::Geometry;
+use super::buffers::{Buffer, zeros};
 use super::conv::{Conv, Scratch};
 use super::norm_pool::{Moments, Norm, NormGradient, unpool};
 
@@ -53,7 +54,7 @@ struct Saved {
     conv: Conv,
     x: FlexTensor,
     weight: Vec<f32>,
-    z: Vec<f32>,
+    z: Buffer,
     winners: Vec<u8>,
     norm: Norm,
 }
@@ -142,12 +143,12 @@ pub fn conv_norm_pool_eval(
 }
 
 /// All columns of a batch's convolution, `[B, U, O]`, and their moments.
-fn convolve(conv: &Conv, x: &[f32], weight: &[f32]) -> (Vec<f32>, Moments) {
+fn convolve(conv: &Conv, x: &[f32], weight: &[f32]) -> (Buffer, Moments) {
     let (sample_in, sample_out) = (conv.t * conv.inputs, conv.u * conv.outputs);
     let batch = x.len() / sample_in;
     let weight = conv.unfold_weight(weight);
     let parts = conv.parts(batch);
-    let mut z = vec![0.0; batch * sample_out];
+    let mut z = Buffer::new(batch * sample_out);
     let outs = split(&mut z, &parts, sample_out);
     let moments: Vec<Moments> = parts
         .par_iter()
@@ -175,8 +176,8 @@ fn pool(conv: &Conv, norm: &Norm, z: &[f32]) -> (Vec<f32>, Vec<u8>) {
     let sample_in = conv.u * conv.outputs;
     let sample_out = conv.geometry.pooled_len(conv.u) * conv.outputs;
     let batch = z.len() / sample_in;
-    let mut out = vec![0.0; batch * sample_out];
-    let mut winners = vec![0; batch * sample_out];
+    let mut out = zeros(batch * sample_out);
+    let mut winners = zeros(batch * sample_out);
     out.par_chunks_exact_mut(sample_out)
         .zip(winners.par_chunks_exact_mut(sample_out))
         .zip(z.par_chunks_exact(sample_in))
@@ -234,7 +235,7 @@ impl Saved {
         let batch = x.len() / sample_x;
         let (constant, factor) = norm.spread(&self.norm, batch * conv.u);
         let flipped = if with_input { conv.flip(&self.weight) } else { Vec::new() };
-        let mut dx = vec![0.0; if with_input { x.len() } else { 0 }];
+        let mut dx = zeros(if with_input { x.len() } else { 0 });
 
         let parts = conv.parts(batch);
         let outs = split(&mut dx, &parts, if with_input { sample_x } else { 0 });

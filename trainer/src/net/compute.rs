@@ -21,7 +21,9 @@ pub enum DeviceChoice {
 #[derive(Debug, Error)]
 pub enum ComputeError {
     /// No graphics adapter at all.
-    #[error("no GPU found (no Vulkan, Metal or DirectX adapter); use `--device cpu` or `--device auto`")]
+    #[error(
+        "no GPU found (no Vulkan, Metal or DirectX adapter); use `--device cpu` or `--device auto`"
+    )]
     NoGpu,
     /// A build without the feature `gpu`.
     #[error(

@@ -67,8 +67,7 @@ impl Layer {
         let z = self.convolve(x);
         let [batch, _, columns] = z.dims();
         let count = batch * columns;
-        let normed =
-            batch_norm_train(z, self.gamma.val(), self.beta.val(), f64::from(EPSILON));
+        let normed = batch_norm_train(z, self.gamma.val(), self.beta.val(), f64::from(EPSILON));
         let correction = count as f32 / (count.max(2) - 1) as f32;
         let stats = BatchStats {
             mean: to_vec(normed.mean.detach()),
@@ -93,7 +92,8 @@ impl Layer {
         let blend = |running: Param<Tensor<1>>, batch: &[f32]| {
             running.map(|running| {
                 let device = running.device();
-                let batch = Tensor::from_data(TensorData::new(batch.to_vec(), [batch.len()]), &device);
+                let batch =
+                    Tensor::from_data(TensorData::new(batch.to_vec(), [batch.len()]), &device);
                 (running * (1.0 - MOMENTUM) + batch * MOMENTUM).detach()
             })
         };

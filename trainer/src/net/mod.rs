@@ -39,7 +39,11 @@ impl Network {
     ///
     /// # Errors
     /// An architecture that is none.
-    pub fn new(arch: &ArchSpec, seed: u64, compute: &Compute) -> Result<Self, models::arch::ArchError> {
+    pub fn new(
+        arch: &ArchSpec,
+        seed: u64,
+        compute: &Compute,
+    ) -> Result<Self, models::arch::ArchError> {
         let table = arch.layers()?;
         let device = compute.training_device();
         let he_uniform = |index: usize, count: usize, fan_in: usize| -> Vec<f32> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpal::traits::DeviceTrait;
 use cpal::{
@@ -59,6 +59,8 @@ where
         rate_hz: config.sample_rate,
         mono: Vec::new(),
         last: None,
+        start: None,
+        frames: 0,
     };
     let queue = Arc::clone(queue);
     let on_error = move |error: cpal::Error| match error.kind() {
@@ -82,6 +84,9 @@ struct Recorder {
     mono: Vec<f32>,
     /// Time and length of the last block.
     last: Option<(StreamInstant, u64)>,
+    /// When the first block had been heard, and the frames since, the missed ones included.
+    start: Option<Instant>,
+    frames: u64,
 }
 
 impl Recorder {
@@ -96,15 +101,29 @@ impl Recorder {
             let sum: f64 = frame.iter().map(|&sample| f64::from(f32::from_sample(sample))).sum();
             (sum * scale) as f32
         }));
-        if self.overrun.swap(false, Ordering::Relaxed) {
-            self.queue.push_gap(self.samples_missed(captured));
-        }
         let frames = self.mono.len() as u64;
+        if self.overrun.swap(false, Ordering::Relaxed) {
+            let missed = self.samples_missed(captured);
+            self.queue.push_gap(missed);
+            self.frames += missed;
+        }
         self.last = Some((captured, frames));
-        // The device's own buffer holds two blocks: while it fills the second one, this one may
-        // wait.
-        let patience = Duration::from_secs_f64(frames as f64 / f64::from(self.rate_hz.max(1)));
+        let patience = self.patience(frames);
         self.queue.push(&self.mono, patience);
+    }
+
+    /// How long the device can do without being read.
+    ///
+    /// The device's own buffer holds two blocks: while it fills the second one, the first one may
+    /// wait. A device that is ahead of its time (ALSA can play a file as if it were a microphone)
+    /// waits for as long as anybody likes.
+    fn patience(&mut self, frames: u64) -> Duration {
+        let rate_hz = f64::from(self.rate_hz.max(1));
+        let start = *self.start.get_or_insert_with(Instant::now);
+        let heard = Duration::from_secs_f64(self.frames as f64 / rate_hz);
+        self.frames += frames;
+        let block = Duration::from_secs_f64(frames as f64 / rate_hz);
+        heard.saturating_sub(start.elapsed()).max(block)
     }
 
     /// Samples between the last block and one captured at `captured`, from the device's clock.
@@ -131,6 +150,8 @@ mod tests {
             rate_hz: 1000,
             mono: Vec::new(),
             last: None,
+            start: None,
+            frames: 0,
         };
         recorder.take(&[i16::MIN, 0, 1 << 14, 1 << 14], StreamInstant::from_millis(0));
         overrun.store(true, Ordering::Relaxed);
@@ -141,5 +162,22 @@ mod tests {
         }
         assert_eq!(out, [-0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(queue.lost(), 3);
+    }
+
+    #[test]
+    fn a_device_ahead_of_its_time_can_wait() {
+        let mut recorder = Recorder {
+            queue: Arc::new(SampleQueue::new(10)),
+            overrun: Arc::new(AtomicBool::new(false)),
+            channels: 1,
+            rate_hz: 100,
+            mono: Vec::new(),
+            last: None,
+            start: None,
+            frames: 0,
+        };
+        assert_eq!(recorder.patience(5), Duration::from_millis(50));
+        assert_eq!(recorder.patience(100_000), Duration::from_secs(1000));
+        assert!(recorder.patience(5) > Duration::from_secs(900));
     }
 }

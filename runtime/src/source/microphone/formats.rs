@@ -11,30 +11,49 @@ const USUAL_HZ: u32 = 48_000;
 /// Blocks a second that a device is asked for; it buffers two.
 const BLOCKS_PER_SECOND: u32 = 16;
 
-/// One line for each kind of rate and sample format.
+/// Rates, channels and sample formats for people: one line for each kind of rate.
 pub(super) fn describe(ranges: Vec<SupportedStreamConfigRange>) -> Vec<String> {
-    let mut lines: Vec<(String, String, Vec<u16>)> = Vec::new();
-    for range in ranges {
-        let (lowest, highest) = (range.min_sample_rate(), range.max_sample_rate());
-        let rate = match lowest == highest {
-            true => format!("{lowest} Hz"),
-            false => format!("{lowest} to {highest} Hz"),
-        };
-        let format = range.sample_format().to_string();
-        match lines.iter_mut().find(|line| line.0 == rate && line.1 == format) {
-            Some(line) => line.2.push(range.channels()),
-            None => lines.push((rate, format, vec![range.channels()])),
+    let mut kinds: Vec<Kind> = Vec::new();
+    for range in ranges.iter().filter(|range| !range.sample_format().is_dsd()) {
+        let rates_hz = (range.min_sample_rate(), range.max_sample_rate());
+        let (channels, format) = (range.channels(), range.sample_format());
+        let known = kinds.iter().position(|kind| kind.rates_hz == rates_hz);
+        let place = known.unwrap_or(kinds.len());
+        if known.is_none() {
+            kinds.push(Kind { rates_hz, channels: Vec::new(), formats: Vec::new() });
+        }
+        let kind = &mut kinds[place];
+        if !kind.channels.contains(&channels) {
+            kind.channels.push(channels);
+        }
+        if !kind.formats.contains(&format) {
+            kind.formats.push(format);
         }
     }
-    let channels = |list: &[u16]| match (list.iter().min(), list.iter().max()) {
-        (Some(least), Some(most)) if least != most => format!("{least} to {most} channels"),
-        (Some(count), _) => format!("{count} channel(s)"),
-        _ => String::new(),
-    };
-    lines
-        .iter()
-        .map(|(rate, format, list)| format!("{rate}, {}, {format}", channels(list)))
-        .collect()
+    kinds.iter().map(Kind::to_string).collect()
+}
+
+/// What a device offers at a rate or range of rates.
+struct Kind {
+    rates_hz: (u32, u32),
+    channels: Vec<u16>,
+    formats: Vec<SampleFormat>,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let range = |least: u32, most: u32| match least == most {
+            true => least.to_string(),
+            false => format!("{least} to {most}"),
+        };
+        let rates = range(self.rates_hz.0, self.rates_hz.1);
+        let (least, most) = (self.channels.iter().min(), self.channels.iter().max());
+        let most = most.copied().unwrap_or(0);
+        let channels = range(u32::from(least.copied().unwrap_or(0)), u32::from(most));
+        let noun = if most == 1 { "channel" } else { "channels" };
+        let formats: Vec<String> = self.formats.iter().map(SampleFormat::to_string).collect();
+        write!(f, "{rates} Hz, {channels} {noun}, {}", formats.join(" "))
+    }
 }
 
 /// The rate, channels and sample format to ask for.
@@ -166,9 +185,11 @@ mod tests {
         let ranges = vec![
             range(1, (16_000, 16_000), SampleFormat::I16),
             range(2, (16_000, 16_000), SampleFormat::I16),
+            range(2, (16_000, 16_000), SampleFormat::I32),
+            range(2, (16_000, 16_000), SampleFormat::DsdU8),
             range(1, (8_000, 48_000), SampleFormat::F32),
         ];
-        let expected = ["16000 Hz, 1 to 2 channels, i16", "8000 to 48000 Hz, 1 channel(s), f32"];
+        let expected = ["16000 Hz, 1 to 2 channels, i16 i32", "8000 to 48000 Hz, 1 channel, f32"];
         assert_eq!(describe(ranges), expected);
     }
 }

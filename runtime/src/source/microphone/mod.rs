@@ -104,7 +104,7 @@ impl Microphone {
             stream: Some(stream),
             queue,
             block: Vec::new(),
-            format: format!("{rate_hz} Hz, {} channel(s), {format}", config.channels),
+            format: format!("{rate_hz} Hz, {}, {format}", channels(config.channels)),
             name: device_name,
             rate_hz,
         })
@@ -157,33 +157,35 @@ impl Drop for Microphone {
     }
 }
 
+fn channels(count: u16) -> String {
+    if count == 1 { "1 channel".to_owned() } else { format!("{count} channels") }
+}
+
 /// The name that a device is asked for by.
 fn device_name(device: &Device) -> String {
     device.id().map_or_else(|_| device.to_string(), |id| id.id().to_owned())
 }
 
+/// The microphones there are, without ALSA's stand-in for none.
 fn devices(host: &cpal::Host) -> Result<Vec<Device>, SourceError> {
     let devices = host.input_devices();
     let devices =
         devices.map_err(|error| SourceError::NoMicrophone { reason: error.to_string() })?;
-    Ok(devices.collect())
+    Ok(devices.filter(|device| device_name(device) != "null").collect())
 }
 
 fn find(host: &cpal::Host, name: Option<&str>) -> Result<Device, SourceError> {
-    let Some(name) = name else {
-        let none = || SourceError::NoMicrophone { reason: "there is no default device".to_owned() };
-        return host.default_input_device().ok_or_else(none);
-    };
-    let default = host.default_input_device().filter(|device| device_name(device) == name);
-    if let Some(device) = default {
+    let default = host.default_input_device();
+    let default = default.filter(|device| name.is_none_or(|name| device_name(device) == name));
+    let all = devices(host)?;
+    if let Some(device) = default.filter(|_| !all.is_empty()) {
         return Ok(device);
     }
-    let all = devices(host)?;
     let names: Vec<String> = all.iter().map(device_name).collect();
-    let is_meant =
-        |(device, known): &(Device, &String)| **known == name || device.to_string() == name;
-    let found = all.into_iter().zip(&names).find(is_meant);
-    found
-        .map(|(device, _)| device)
-        .ok_or_else(|| SourceError::UnknownDevice { name: name.to_owned(), devices: names.clone() })
+    let Some(name) = name else {
+        return Err(SourceError::NoMicrophone { reason: "there is no sound device".to_owned() });
+    };
+    let is_meant = |device: &Device| device_name(device) == name || device.to_string() == name;
+    let found = all.into_iter().find(is_meant);
+    found.ok_or_else(|| SourceError::UnknownDevice { name: name.to_owned(), devices: names })
 }

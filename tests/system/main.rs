@@ -1,0 +1,9 @@
+//! Tests that cross crates: the binaries as a user runs them.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod resume;
+mod trained;
+mod whole_path;
+mod zoo;
