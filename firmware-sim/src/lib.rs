@@ -37,8 +37,7 @@ mod tests {
             Settings { window: 16_000, smoothing: SMOOTHING, warm_up: 1, suppression: 9_000 };
         let thresholds = [ONE / 2, ONE / 3, NEVER];
         const LEN: usize = memory_len(CLASSES, SMOOTHING);
-        let mut fixed: FixedDetector<LEN> =
-            Detector::new(settings, &thresholds, [0; LEN]).unwrap();
+        let mut fixed: FixedDetector<LEN> = Detector::new(settings, &thresholds, [0; LEN]).unwrap();
         let mut host = Detector::new(settings, &thresholds, vec![0; LEN]).unwrap();
         let (mut state, mut events): (u32, Vec<_>) = (1, Vec::new());
         for window in 0..500u64 {

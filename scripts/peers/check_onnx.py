@@ -70,7 +70,7 @@ def samples(path, rate_hz):
             form = (wav.getnchannels(), wav.getsampwidth(), wav.getframerate())
             data = wav.readframes(wav.getnframes())
     except (wave.Error, EOFError, OSError) as error:
-        raise Failure(f"{path}: cannot be read as WAV: {error}") from error
+        raise Failure(f"{path}: cannot be read as WAV: {error or 'it ends too early'}") from error
     if form != (1, 2, rate_hz):
         raise Failure(f"{path}: must be 16 bit, mono, {rate_hz} Hz")
     return np.frombuffer(data, "<i2").astype(np.float32) / 32768

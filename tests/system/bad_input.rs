@@ -8,7 +8,8 @@ use system_tests::sounds;
 use crate::trained::trained;
 
 fn fit(data: &Path, out: &Path, more: &str) -> Outcome {
-    let arguments = format!("fit --data {{}} --out {{}} --preset nano --quiet --max-steps 1 {more}");
+    let arguments =
+        format!("fit --data {{}} --out {{}} --preset nano --quiet --max-steps 1 {more}");
     run("trainer", &arguments, &[data, out])
 }
 
@@ -95,7 +96,6 @@ fn runs_that_are_none() {
     }
 }
 
-#[cfg(not(feature = "gpu"))]
 #[test]
 fn a_gpu_where_there_is_none() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,7 +127,11 @@ fn models_that_are_none() {
     let classes = replace(&whole, b"\"classes\":4", b"\"classes\":5");
     std::fs::write(&model, classes).unwrap();
     stream().fails_with(&["model.onnx", "classes"]);
-    let window = replace(&replace(&whole, b"\"window\":16000", b"\"window\":16001"), b"\x0516000", b"\x0516001");
+    let window = replace(
+        &replace(&whole, b"\"window\":16000", b"\"window\":16001"),
+        b"\x0516000",
+        b"\x0516001",
+    );
     std::fs::write(&model, window).unwrap();
     stream().fails_with(&["model.onnx", "16001"]);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod onnx;
 mod resume;
 mod trained;
 mod whole_path;

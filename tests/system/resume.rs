@@ -51,8 +51,7 @@ fn a_killed_run_goes_on_from_a_whole_checkpoint() {
             false => command("trainer", start, &[&data, &out, &config]),
             true => command("trainer", "fit --resume --out {}", &[&out]),
         };
-        let mut child =
-            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(400 + 130 * kill));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -7,29 +7,29 @@ use system_tests::program::run;
 use system_tests::sounds;
 
 /// Data set, run and exported model.
-pub struct Trained {
+pub(crate) struct Trained {
     folder: tempfile::TempDir,
 }
 
 impl Trained {
     /// The data set's folder.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     /// The run folder.
-    pub fn run(&self) -> PathBuf {
+    pub(crate) fn run(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
     /// The exported model.
-    pub fn model(&self) -> PathBuf {
+    pub(crate) fn model(&self) -> PathBuf {
         self.folder.path().join("model/model.onnx")
     }
 }
 
 /// The model; the first caller trains it.
-pub fn trained() -> &'static Trained {
+pub(crate) fn trained() -> &'static Trained {
     static TRAINED: OnceLock<Trained> = OnceLock::new();
     TRAINED.get_or_init(|| {
         let trained = Trained { folder: tempfile::tempdir().unwrap() };
@@ -43,7 +43,7 @@ pub fn trained() -> &'static Trained {
 }
 
 /// Trains `nano` on the CPU.
-pub fn fit(data: &Path, out: &Path, more: &str) {
+pub(crate) fn fit(data: &Path, out: &Path, more: &str) {
     let arguments =
         format!("fit --data {{}} --out {{}} --preset nano --batch 16 --seed 5 --device cpu {more}");
     let _ = run("trainer", &arguments, &[data, out]).success();

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit};
+use crate::commands::{
+    bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit,
+};
 
 /// Train raw-waveform audio classifiers and export them for small computers.
 #[derive(Debug, Parser)]

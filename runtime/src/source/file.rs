@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use audio::{BlockSource, Decoder, RawDecoder, RawFormat};
+use audio::{AudioError, BlockSource, Decoder, RawDecoder, RawFormat};
 
 use super::{Source, SourceError};
 
@@ -39,6 +39,8 @@ impl fmt::Display for Input {
 /// A recording, decoded block by block as it is read.
 pub struct FileSource {
     decoder: Box<dyn BlockSource + Send>,
+    name: String,
+    delivered: bool,
 }
 
 impl fmt::Debug for FileSource {
@@ -52,7 +54,8 @@ impl FileSource {
     /// headerless samples.
     ///
     /// # Errors
-    /// [`SourceError::Open`] and [`SourceError::Audio`].
+    /// [`SourceError::Open`] and [`SourceError::Audio`]. A recording of no samples is found to be
+    /// empty when its first block is asked for.
     pub fn open(input: &Input, raw: Option<RawFormat>) -> Result<Self, SourceError> {
         let decoder: Box<dyn BlockSource + Send> = match (input, raw) {
             (Input::Path(path), None) => Box::new(Decoder::open(path)?),
@@ -68,7 +71,7 @@ impl FileSource {
                 Box::new(RawDecoder::new(io::stdin(), format)?.named(STANDARD_INPUT))
             }
         };
-        Ok(Self { decoder })
+        Ok(Self { decoder, name: input.to_string(), delivered: false })
     }
 }
 
@@ -78,14 +81,22 @@ impl Source for FileSource {
     }
 
     fn next_block(&mut self) -> Result<Option<&[f32]>, SourceError> {
-        Ok(self.decoder.next_block()?)
+        match self.decoder.next_block()? {
+            None if !self.delivered => {
+                self.delivered = true;
+                Err(AudioError::Empty { path: PathBuf::from(&self.name) }.into())
+            }
+            block => {
+                self.delivered = true;
+                Ok(block)
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use audio::AudioError;
 
     fn drain(source: &mut FileSource) -> (Vec<f32>, Option<SourceError>) {
         let mut samples = Vec::new();

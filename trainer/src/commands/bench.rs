@@ -151,12 +151,15 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(arch: &ArchSpec, compute: Compute, batch: usize) -> Result<Self, models::arch::ArchError> {
+    fn new(
+        arch: &ArchSpec,
+        compute: Compute,
+        batch: usize,
+    ) -> Result<Self, models::arch::ArchError> {
         let net = Network::new(arch, 0, &compute)?;
         let (window, classes) = (arch.window as usize, usize::from(arch.classes));
         let mut rng = draw::rng(0, "bench", &[]);
-        let samples: Vec<f32> =
-            (0..batch * window).map(|_| rng.random_range(-0.5..0.5)).collect();
+        let samples: Vec<f32> = (0..batch * window).map(|_| rng.random_range(-0.5..0.5)).collect();
         let mut targets = vec![0.0f32; batch * classes];
         for (index, row) in targets.chunks_exact_mut(classes).enumerate() {
             row[index % classes] = 1.0;

@@ -13,6 +13,7 @@ use crate::evaluate::metrics::{Confusion, UnknownRule, map_classes};
 use crate::evaluate::plot::confusion_svg;
 use crate::evaluate::predict::{self, Predictions};
 use crate::evaluate::report::Report;
+use crate::export::check::TOLERANCE;
 use crate::fit::checkpoint::replace;
 use crate::fit::{FitConfig, Run};
 use crate::net::{Compute, DeviceChoice};
@@ -42,6 +43,10 @@ pub struct EvaluateArgs {
     /// Write the confusion matrix as a picture (SVG).
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
+    /// Compare every posterior with those of another run or model of the same classes; an error
+    /// where one differs by more than 1e-4.
+    #[arg(long, value_name = "RUN|MODEL")]
+    against: Option<PathBuf>,
     /// Where to compute a training run's network.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
@@ -133,6 +138,10 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let data = load_data(args, &model)?;
     let clips = predict::with_silence(&data, part, model.config()?.seed);
     let mut predictions = model.predict(&clips, args.device)?;
+    if let Some(other) = &args.against {
+        let others = Model::load(other)?.predict(&clips, args.device)?;
+        compare(&args.model, &predictions, other, &others)?;
+    }
     if let Err(label) = map_classes(&mut predictions, model.labels(), &data.labels, args.unknown) {
         bail!(
             "{}: class `{label}` is not in both the model ({}) and the data ({})",
@@ -157,6 +166,34 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         Format::Table => data_common::print(&report.table()),
         Format::Json => data_common::print(&format!("{}\n", report.json())),
     }
+}
+
+/// Tells the largest difference of a posterior between two models on the same clips.
+fn compare(
+    model: &Path,
+    own: &Predictions,
+    other: &Path,
+    others: &Predictions,
+) -> anyhow::Result<()> {
+    let rows = own.posteriors.iter().zip(&others.posteriors);
+    let mut largest = 0.0f32;
+    for (row, other_row) in rows {
+        if row.len() != other_row.len() {
+            bail!("{}: has other classes than {}", other.display(), model.display());
+        }
+        let differences = row.iter().zip(other_row).map(|(a, b)| (a - b).abs());
+        largest = differences.fold(largest, f32::max);
+    }
+    let (clips, model, other) = (own.len(), model.display(), other.display());
+    eprintln!(
+        "{model} and {other}: largest difference of a posterior {largest:.1e} on {clips} clips"
+    );
+    if largest > TOLERANCE {
+        bail!(
+            "{model} and {other} differ by {largest:.1e} in a posterior, at most {TOLERANCE:.0e} is allowed"
+        );
+    }
+    Ok(())
 }
 
 /// The data set with the model's classes (or the ones asked for) and the model's split.

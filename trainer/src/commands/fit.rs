@@ -63,6 +63,9 @@ pub struct FitArgs {
     /// Stop after so many steps in all; the run can be resumed.
     #[arg(long, value_name = "STEPS")]
     max_steps: Option<u64>,
+    /// Write the loss of every step into this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    step_log: Option<PathBuf>,
     /// Worker threads (default: one a processor). The weights do not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -148,7 +151,12 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
         table.macs() as f64 / 1e6,
         compute.name(),
     ));
-    let options = Options { interrupt: &interrupt, max_steps: args.max_steps, quiet: args.quiet };
+    let options = Options {
+        interrupt: &interrupt,
+        max_steps: args.max_steps,
+        step_log: args.step_log.as_deref(),
+        quiet: args.quiet,
+    };
     match fit(&run, &data, &compute, &options)? {
         Stop::Finished(best) => say(&format!(
             "finished; best epoch {}: {:.2} % of the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",

@@ -97,7 +97,11 @@ impl<'a> Epoch<'a> {
         }
         target[clip.class] += (1.0 - share) * (1.0 - self.config.label_smoothing);
         target.iter_mut().for_each(|value| *value += smoothing);
+        tilt(window, symmetric(&mut rng, augment.tilt) as f32);
         self.add_noise(window, &mut rng);
+        if rng.random::<f64>() < augment.polarity {
+            scale(window, -1.0);
+        }
         let gain = symmetric(&mut rng, augment.gain_db);
         scale(window, decibels(gain));
     }
@@ -160,6 +164,16 @@ fn symmetric(rng: &mut ChaCha8Rng, largest: f64) -> f64 {
     (2.0 * rng.random::<f64>() - 1.0) * largest
 }
 
+/// Adds `weight` times the sample before to every sample.
+fn tilt(window: &mut [f32], weight: f32) {
+    let mut before = 0.0;
+    for sample in window {
+        let now = *sample;
+        *sample += weight * before;
+        before = now;
+    }
+}
+
 fn decibels(db: f64) -> f32 {
     10.0f64.powf(db / 20.0) as f32
 }
@@ -185,6 +199,13 @@ mod tests {
         centre(&[0, 8192, 16384, 24576, 0, 0], &mut window);
         assert_eq!(window, [0.25, 0.5, 0.75, 0.0]);
         centre(&[16384], &mut [0.0; 0]);
+    }
+
+    #[test]
+    fn tilts_mix_neighbours() {
+        let mut window = [1.0, 0.0, 2.0];
+        tilt(&mut window, 0.5);
+        assert_eq!(window, [1.0, 0.5, 2.0]);
     }
 
     #[test]

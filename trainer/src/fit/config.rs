@@ -61,6 +61,11 @@ pub struct Augment {
     pub speed_percent: f64,
     /// Largest change of gain, either way, in decibels.
     pub gain_db: f64,
+    /// Largest change of the spectrum's tilt, either way: the weight of the sample before in a
+    /// two-tap filter, as another microphone would change it.
+    pub tilt: f64,
+    /// Share of clips whose polarity is reversed.
+    pub polarity: f64,
     /// Share of clips that background noise is mixed into.
     pub noise: f64,
     /// Lowest signal-to-noise ratio of that mix, in decibels.
@@ -133,19 +138,21 @@ impl FitConfig {
             recipe,
             epochs: 30,
             batch: 64,
-            learning_rate: 3e-3,
+            learning_rate: 7e-3,
             weight_decay: 0.01,
-            dropout: 0.2,
+            dropout: 0.3,
             label_smoothing: 0.1,
             checkpoint_minutes: 3.0,
             augment: Augment {
                 shift_ms: 150.0,
                 speed_percent: 12.0,
                 gain_db: 9.0,
-                noise: 0.7,
-                snr_low_db: 0.0,
-                snr_high_db: 30.0,
-                mixup: 0.3,
+                tilt: 0.4,
+                polarity: 0.5,
+                noise: 0.6,
+                snr_low_db: 3.0,
+                snr_high_db: 40.0,
+                mixup: 0.0,
             },
         };
         match recipe {
@@ -246,6 +253,8 @@ impl FitConfig {
             "augment.speed_percent: must be in 0 to 50",
         )?;
         check((0.0..=60.0).contains(&augment.gain_db), "augment.gain_db: must be in 0 to 60")?;
+        check((0.0..=0.9).contains(&augment.tilt), "augment.tilt: must be in 0 to 0.9")?;
+        check(share(augment.polarity), "augment.polarity: must be in 0 to 1")?;
         check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
         check((0.0..=0.5).contains(&augment.mixup), "augment.mixup: must be in 0 to 0.5")?;
         let snr = -60.0 <= augment.snr_low_db
@@ -263,6 +272,8 @@ impl Augment {
             shift_ms: 0.0,
             speed_percent: 0.0,
             gain_db: 0.0,
+            tilt: 0.0,
+            polarity: 0.0,
             noise: 0.0,
             snr_low_db: 0.0,
             snr_high_db: 0.0,

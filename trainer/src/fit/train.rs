@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub struct Options<'a> {
     pub interrupt: &'a AtomicBool,
     /// Stop after so many steps in all.
     pub max_steps: Option<u64>,
+    /// File that gets the loss of every step of this call, one a line.
+    pub step_log: Option<&'a Path>,
     /// Show nothing.
     pub quiet: bool,
 }
@@ -72,6 +75,7 @@ struct Trainer<'a> {
     progress: Progress,
     display: Display,
     saved: Instant,
+    step_losses: String,
 }
 
 impl<'a> Trainer<'a> {
@@ -94,7 +98,19 @@ impl<'a> Trainer<'a> {
         };
         let display = Display::new(config.epochs, options.quiet);
         let saved = Instant::now();
-        Ok(Self { run, data, compute, options, net, optimizer, progress, display, saved })
+        let step_losses = String::new();
+        Ok(Self {
+            run,
+            data,
+            compute,
+            options,
+            net,
+            optimizer,
+            progress,
+            display,
+            saved,
+            step_losses,
+        })
     }
 
     fn run(mut self) -> Result<Stop, RunError> {
@@ -163,6 +179,9 @@ impl<'a> Trainer<'a> {
         let values: Vec<f32> = loss.clone().into_data().try_to_vec().expect("the loss is one f32");
         let sums = &mut self.progress.sums;
         sums.loss += f64::from(values[0]) * size as f64;
+        if self.options.step_log.is_some() {
+            self.step_losses.push_str(&format!("{}\n", values[0]));
+        }
         sums.clips += size as u64;
         sums.correct += correct(log_posteriors, &batch.classes);
 
@@ -266,6 +285,10 @@ impl<'a> Trainer<'a> {
     fn save_last(&mut self) -> Result<(), RunError> {
         checkpoint::save(&self.run.last(), &self.progress, &self.net, &self.optimizer)?;
         self.saved = Instant::now();
+        if let Some(path) = self.options.step_log {
+            checkpoint::replace(path, &[self.step_losses.as_bytes()])
+                .map_err(|source| RunError::Io { path: path.to_owned(), source })?;
+        }
         Ok(())
     }
 }
