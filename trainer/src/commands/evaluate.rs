@@ -211,6 +211,13 @@ fn load_data(args: &EvaluateArgs, model: &Model) -> anyhow::Result<Dataset> {
     };
     let options = config.data_options(arch.sample_rate_hz, arch.window as usize);
     let dir = args.data.clone().unwrap_or_else(|| config.data.clone());
+    if args.data.is_none() && !dir.is_dir() {
+        bail!(
+            "{}: the data set `{}` that it was trained on is not here; give `--data DIR`",
+            args.model.display(),
+            dir.display(),
+        );
+    }
     // A split found by itself when training is found by itself again.
     let split = if args.data.is_some() { SplitScheme::Auto } else { options.split };
     Ok(data_common::load(&DataOptions { dir, words, split, ..options })?)

@@ -46,7 +46,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let model = folder.join("model.onnx");
     replace(&model, &[&bytes]).with_context(|| model.display().to_string())?;
     let config = folder.join("train.toml");
-    let text = run.config.to_toml();
+    let text = &meta.provenance.config;
     replace(&config, &[text.as_bytes()]).with_context(|| config.display().to_string())?;
     let best = progress.best.map_or(String::new(), |best| {
         format!("epoch {}, {:.2} % on validation; ", best.epoch + 1, 100.0 * best.accuracy)
@@ -61,13 +61,16 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
 
 fn metadata(run: &Run) -> ModelMeta {
     let model = &run.model;
+    // Where the data lay on the computer that trained is nobody's business: its name is enough.
+    let mut config = run.config.clone();
+    config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
     ModelMeta {
         preset: run.config.preset.clone(),
         decision: DecisionDefaults::for_labels(&model.labels, model.arch.sample_rate_hz),
         arch: model.arch.clone(),
         labels: model.labels.clone(),
         provenance: Provenance {
-            config: run.config.to_toml(),
+            config: config.to_toml(),
             seed: run.config.seed,
             data_sha256: model.data_sha256.clone(),
             split_sha256: model.split_sha256.clone(),
