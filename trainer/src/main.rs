@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match trainer::cli::Cli::parse().run() {
+    let started = trainer::net::default_to_cpu().map_err(anyhow::Error::from);
+    match started.and_then(|()| trainer::cli::Cli::parse().run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -106,6 +106,34 @@ impl Compute {
     }
 }
 
+/// Makes the CPU Burn's default device for this process.
+///
+/// Burn loads optimiser state onto its default device, which in a build with wgpu is a graphics
+/// card, and panics where there is none. Only the environment can change that default, and
+/// only before the process starts; so the process replaces itself once.
+///
+/// # Errors
+/// The program cannot be started again.
+#[cfg(all(feature = "gpu", unix))]
+pub fn default_to_cpu() -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    if std::env::var_os("BURN_DEVICE").is_some() {
+        return Ok(());
+    }
+    let program = std::env::current_exe()?;
+    let arguments = std::env::args_os().skip(1);
+    Err(std::process::Command::new(program).args(arguments).env("BURN_DEVICE", "flex").exec())
+}
+
+/// Makes the CPU Burn's default device for this process: it is that already.
+///
+/// # Errors
+/// None.
+#[cfg(not(all(feature = "gpu", unix)))]
+pub fn default_to_cpu() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(not(feature = "gpu"))]
 mod gpu {
     use super::{Compute, ComputeError};

@@ -8,7 +8,7 @@ mod layer;
 #[cfg(test)]
 mod tests;
 
-pub use compute::{Compute, ComputeError, DeviceChoice};
+pub use compute::{Compute, ComputeError, DeviceChoice, default_to_cpu};
 pub use layer::Layer;
 
 use burn::module::{Module, Param};
