@@ -60,10 +60,31 @@ impl Cli {
     }
 }
 
+/// An error and its causes in one line. A cause that is told already is not told again.
+#[must_use]
+pub fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !line.contains(&cause) {
+            let colon = if line.is_empty() { "" } else { ": " };
+            line.push_str(colon);
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = anyhow::anyhow!("disk full").context("a.ckpt: disk full").context("run");
+        assert_eq!(one_line(&error), "run: a.ckpt: disk full");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

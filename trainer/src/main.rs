@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match started.and_then(|()| trainer::cli::Cli::parse().run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", trainer::cli::one_line(&error));
             ExitCode::FAILURE
         }
     }
