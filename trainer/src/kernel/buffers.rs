@@ -1,6 +1,6 @@
 //! Large arrays that are used again from step to step.
 //!
-//! Zeroing fresh memory on one thread took half of a training step. Arrays that live within the
+//! Zeroing fresh memory is serial work between the parallel parts of a step. Arrays that live within the
 //! kernels keep their old contents instead; those handed to Burn are zeroed by all threads.
 
 use std::ops::{Deref, DerefMut};
