@@ -1,13 +1,19 @@
-//! The microcontroller side of Auricle: `no_std`, no heap, memory fixed at compile time.
+//! The microcontroller side of Auricle: `no_std`, no heap, memory handed in by the caller.
 //!
-//! What a microcontroller shares with every other engine so far is the decision core
-//! ([`models::stream`]): posteriors in, events out. [`FixedDetector`] is that core in an array. The
-//! int8 engine that computes the posteriors will live beside it.
+//! [`Engine`] runs an int8 model ([`models::q8`]) on a stream of samples; [`FixedDetector`] turns its
+//! posteriors into events with the decision core that every other engine uses.
 #![no_std]
-#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod engine;
+mod kernel;
+
 use models::stream::{Detector, Q15};
+
+pub use engine::{Engine, EngineError, Observer, Part, memory_words, window_memory_words};
 
 /// The decision core in `LEN` 16-bit words of static memory; see [`memory_len`].
 pub type FixedDetector<const LEN: usize> = Detector<[Q15; LEN]>;
@@ -19,37 +25,4 @@ pub const fn memory_len(classes: usize, smoothing: u16) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use models::stream::{NEVER, ONE, Settings};
-    use std::vec;
-    use std::vec::Vec;
-
-    use super::*;
-
-    const CLASSES: usize = 3;
-    const SMOOTHING: u16 = 3;
-
-    #[test]
-    fn fixed_memory_takes_the_decisions_of_the_host() {
-        let settings =
-            Settings { window: 16_000, smoothing: SMOOTHING, warm_up: 1, suppression: 9_000 };
-        let thresholds = [ONE / 2, ONE / 3, NEVER];
-        const LEN: usize = memory_len(CLASSES, SMOOTHING);
-        let mut fixed: FixedDetector<LEN> = Detector::new(settings, &thresholds, [0; LEN]).unwrap();
-        let mut host = Detector::new(settings, &thresholds, vec![0; LEN]).unwrap();
-        let (mut state, mut events): (u32, Vec<_>) = (1, Vec::new());
-        for window in 0..500u64 {
-            let posteriors: [Q15; CLASSES] = core::array::from_fn(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 17) as Q15
-            });
-            let end = 16_000 + 2187 * window;
-            let event = fixed.push(&posteriors, end);
-            assert_eq!(event, host.push(&posteriors, end));
-            events.extend(event);
-        }
-        assert!(events.len() > 20, "{}", events.len());
-    }
-}
+mod tests;

@@ -6,7 +6,9 @@
 //!    shapes, parameters, multiply-accumulates and receptive field of every layer.
 //! 2. [`meta`]: what travels inside an exported model besides its weights: labels, rate, window,
 //!    decision defaults and where the model came from (needs the feature `alloc`).
-//! 3. [`stream`]: what every engine does around the network on a live stream: rolling windows on a
+//! 3. [`quant`] and [`q8`]: the integer arithmetic of int8 models, and the file that they come in, read
+//!    in place.
+//! 4. [`stream`]: what every engine does around the network on a live stream: rolling windows on a
 //!    hop grid before it, smoothing and detection after it. Integer arithmetic, no heap.
 //!
 //! Everything but [`meta`] is `no_std` without a heap, so that a microcontroller and a server
@@ -23,4 +25,6 @@ extern crate std;
 pub mod arch;
 #[cfg(feature = "alloc")]
 pub mod meta;
+pub mod q8;
+pub mod quant;
 pub mod stream;

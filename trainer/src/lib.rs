@@ -5,7 +5,8 @@
 //! 2. [`net`] is the network of an architecture in Burn; [`kernel`] holds its inner loops on the CPU.
 //! 3. [`fit`] trains it into a run folder.
 //! 4. [`evaluate`] measures a run or an exported model.
-//! 5. [`export`] writes the run as ONNX, for the runtime.
+//! 5. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
+//!    microcontrollers.
 //!
 //! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -19,3 +20,4 @@ pub mod export;
 pub mod fit;
 pub mod kernel;
 pub mod net;
+pub mod quantize;

@@ -6,6 +6,8 @@ use super::{ArchSpec, MAX_BLOCKS};
 
 /// Largest window accepted, in samples (about 17 minutes at 16 kHz).
 const MAX_WINDOW: u32 = 1 << 24;
+/// The most features that a classifier may read.
+const MAX_FEATURES: u64 = 1 << 24;
 
 /// A layer's place in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +167,11 @@ pub enum Problem {
         /// Columns there are.
         len: usize,
     },
+    /// The head leaves more features than a classifier can read.
+    TooManyFeatures {
+        /// Features there would be.
+        features: u64,
+    },
     /// Fewer than two classes in a multi-class network, or none at all.
     TooFewClasses {
         /// Classes asked for.
@@ -192,6 +199,9 @@ impl fmt::Display for ArchError {
                 f,
                 "pool {pool} leaves nothing of {len} columns; use a longer window, fewer blocks or smaller pools"
             ),
+            Problem::TooManyFeatures { features } => {
+                write!(f, "{features} features are more than {MAX_FEATURES}; use larger pools")
+            }
             Problem::TooFewClasses { classes } => {
                 write!(f, "{classes} classes are too few to tell apart")
             }
@@ -219,7 +229,7 @@ impl ArchSpec {
         }
         last = self.head_layer(&last)?;
         push(last);
-        push(self.classifier_layer(&last));
+        push(self.classifier_layer(&last)?);
         Ok(LayerTable { layers })
     }
 
@@ -270,7 +280,7 @@ impl ArchSpec {
             out_len: columns,
             kernel,
             params: conv_params(1, channels, kernel),
-            macs: (columns * channels * kernel) as u64,
+            macs: columns as u64 * (channels * kernel) as u64,
             receptive_field: kernel,
             stride,
         })
@@ -300,8 +310,10 @@ impl ArchSpec {
             out_len: len / pool,
             kernel,
             params: conv_params(input.out_channels, channels, kernel),
-            macs: len as u64 * (input.out_channels * channels * kernel) as u64,
-            receptive_field: input.receptive_field + (kernel - 1 + pool - 1) * input.stride,
+            macs: len as u64 * input.out_channels as u64 * (channels * kernel) as u64,
+            receptive_field: (kernel - 1 + pool - 1)
+                .saturating_mul(input.stride)
+                .saturating_add(input.receptive_field),
             stride: input.stride * pool,
         })
     }
@@ -321,16 +333,21 @@ impl ArchSpec {
             out_len: input.out_len,
             kernel: 1,
             params: conv_params(input.out_channels, channels, 1),
-            macs: input.out_len as u64 * (input.out_channels * channels) as u64,
+            macs: input.out_len as u64 * input.out_channels as u64 * channels as u64,
             receptive_field: input.receptive_field,
             stride: input.stride,
         })
     }
 
-    fn classifier_layer(&self, input: &Layer) -> Layer {
-        let features = input.out_channels * input.out_len;
+    fn classifier_layer(&self, input: &Layer) -> Result<Layer, ArchError> {
+        let features = input.out_channels as u64 * input.out_len as u64;
+        if features > MAX_FEATURES {
+            let problem = Problem::TooManyFeatures { features };
+            return Err(ArchError { layer: LayerName::Classifier, problem });
+        }
+        let features = features as usize;
         let classes = usize::from(self.classes);
-        Layer {
+        Ok(Layer {
             name: LayerName::Classifier,
             in_channels: features,
             in_len: 1,
@@ -338,17 +355,20 @@ impl ArchSpec {
             conv_len: 1,
             out_len: 1,
             kernel: 1,
-            params: ((features + 1) * classes) as u64,
-            macs: (features * classes) as u64,
-            receptive_field: input.receptive_field + (input.out_len - 1) * input.stride,
+            params: (features + 1) as u64 * classes as u64,
+            macs: features as u64 * classes as u64,
+            receptive_field: (input.out_len - 1)
+                .saturating_mul(input.stride)
+                .saturating_add(input.receptive_field),
             stride: self.window as usize,
-        }
+        })
     }
 }
 
 /// Weights and biases of a convolution, scale and shift of the batch norm behind it.
 const fn conv_params(in_channels: usize, out_channels: usize, kernel: usize) -> u64 {
-    (out_channels * (in_channels * kernel + 1) + 2 * out_channels) as u64
+    let (inputs, outputs) = (in_channels as u64, out_channels as u64);
+    outputs * (inputs * kernel as u64 + 1) + 2 * outputs
 }
 
 #[cfg(test)]

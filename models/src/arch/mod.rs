@@ -13,9 +13,11 @@
 
 mod layers;
 mod presets;
+mod streaming;
 
 pub use layers::{ArchError, Layer, LayerName, LayerTable, Layers, Problem};
 pub use presets::{PRESETS, preset};
+pub use streaming::{Level, StreamCost, Streaming};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,27 +1,30 @@
 //! `trainer evaluate`
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::meta::{SILENCE, UNKNOWN};
-use runtime::engine::{Engine as _, TractEngine};
 
 use super::data_common;
 use crate::data::{Clip, DataOptions, Dataset, Part, SplitScheme};
+use crate::evaluate::drop::Drop;
+use crate::evaluate::gain;
 use crate::evaluate::metrics::{Confusion, UnknownRule, map_classes};
+use crate::evaluate::model::AnyModel;
 use crate::evaluate::plot::confusion_svg;
 use crate::evaluate::predict::{self, Predictions};
 use crate::evaluate::report::Report;
 use crate::export::check::TOLERANCE;
 use crate::fit::checkpoint::replace;
-use crate::fit::{FitConfig, Run};
 use crate::net::{Compute, DeviceChoice};
+use crate::quantize::noise;
 
 /// Arguments of `trainer evaluate`.
 #[derive(Debug, clap::Args)]
 pub struct EvaluateArgs {
-    /// Folder of a training run, or an exported model (`model.onnx`).
+    /// Folder of a training run, or an exported model (`model.onnx`, `model.q8`).
     #[arg(value_name = "RUN|MODEL")]
     model: PathBuf,
     /// Folder of the data set (default: the one of the training run).
@@ -43,10 +46,14 @@ pub struct EvaluateArgs {
     /// Write the confusion matrix as a picture (SVG).
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
-    /// Compare every posterior with those of another run or model of the same classes; an error
-    /// where one differs by more than 1e-4.
+    /// Compare with another run or model of the same classes. Two models in floating point must agree within
+    /// 1e-4 in every posterior. An int8 model is compared with the `model.onnx` beside it unless this
+    /// names another; named the training run, its precision is told layer by layer.
     #[arg(long, value_name = "RUN|MODEL")]
     against: Option<PathBuf>,
+    /// Make all clips louder or quieter first, in decibels (for example -24).
+    #[arg(long, value_name = "DB", default_value_t = 0.0, allow_negative_numbers = true, value_parser = level)]
+    gain_db: f64,
     /// Where to compute a training run's network.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
@@ -65,6 +72,13 @@ enum Format {
     Json,
 }
 
+/// A change of level within reason.
+fn level(text: &str) -> Result<f64, String> {
+    let level: f64 = text.parse().map_err(|_| "not a number of decibels".to_owned())?;
+    let reasonable = (-120.0..=120.0).contains(&level);
+    reasonable.then_some(level).ok_or_else(|| "must be in -120 to 120 decibels".to_owned())
+}
+
 impl From<PartName> for Part {
     fn from(name: PartName) -> Self {
         match name {
@@ -75,84 +89,28 @@ impl From<PartName> for Part {
     }
 }
 
-/// Either kind of model, loaded.
-enum Model {
-    Run(Box<Run>),
-    Onnx(Box<TractEngine>),
-}
-
-impl Model {
-    fn load(path: &Path) -> anyhow::Result<Self> {
-        if path.is_dir() {
-            return Ok(Self::Run(Box::new(Run::open(path)?)));
-        }
-        Ok(Self::Onnx(Box::new(TractEngine::load(path)?)))
-    }
-
-    fn labels(&self) -> &[String] {
-        match self {
-            Self::Run(run) => &run.model.labels,
-            Self::Onnx(engine) => &engine.meta().labels,
-        }
-    }
-
-    fn arch(&self) -> &models::arch::ArchSpec {
-        match self {
-            Self::Run(run) => &run.model.arch,
-            Self::Onnx(engine) => &engine.meta().arch,
-        }
-    }
-
-    /// The configuration that the model was trained with; an exported model carries it along.
-    fn config(&self) -> anyhow::Result<FitConfig> {
-        match self {
-            Self::Run(run) => Ok(run.config.clone()),
-            Self::Onnx(engine) => {
-                let table = engine.meta().provenance.config.parse();
-                let table = table.context("the model's training configuration is no TOML")?;
-                Ok(FitConfig::resolve(None, table)?)
-            }
-        }
-    }
-
-    fn predict(&mut self, clips: &[Clip], device: DeviceChoice) -> anyhow::Result<Predictions> {
-        match self {
-            Self::Run(run) => {
-                let compute = Compute::choose(device)?;
-                let (net, _) = run.best_network(&compute)?;
-                let window = run.model.arch.window as usize;
-                Ok(predict::network(&net.valid(), clips, window, &compute))
-            }
-            Self::Onnx(engine) => Ok(predict::engine(engine.as_mut(), clips)?),
-        }
-    }
-}
-
 /// Measures a model and prints what it found.
 ///
 /// # Errors
 /// Bad arguments, data or models, in one line.
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
-    let mut model = Model::load(&args.model)?;
+    let mut model = AnyModel::load(&args.model)?;
     let part = args.split.into();
     let data = load_data(args, &model)?;
     let clips = predict::with_silence(&data, part, model.config()?.seed);
-    let mut predictions = model.predict(&clips, args.device)?;
-    if let Some(other) = &args.against {
-        let others = Model::load(other)?.predict(&clips, args.device)?;
-        compare(&args.model, &predictions, other, &others)?;
-    }
-    if let Err(label) = map_classes(&mut predictions, model.labels(), &data.labels, args.unknown) {
-        bail!(
-            "{}: class `{label}` is not in both the model ({}) and the data ({})",
-            args.model.display(),
-            model.labels().join(", "),
-            data.labels.join(", "),
-        );
+    let clips = gain::apply(&clips, args.gain_db);
+    let predictions = predictions(&mut model, &args.model, &clips, &data, args)?;
+    let drop = match other(args) {
+        Some(path) => Some(compare(&path, &model, &predictions, &clips, &data, args)?),
+        None => None,
+    };
+    let mut split = part.name().to_owned();
+    if args.gain_db != 0.0 {
+        let _ = write!(split, " at {:+} dB", args.gain_db);
     }
     let report = Report {
         model: args.model.display().to_string(),
-        split: part.name().to_owned(),
+        split,
         confusion: Confusion::new(&data.labels, &predictions),
         cross_entropy: predictions.cross_entropy(),
     };
@@ -162,42 +120,88 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         let svg = svg.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
         replace(path, &[svg.as_bytes()]).with_context(|| path.display().to_string())?;
     }
-    match args.format {
-        Format::Table => data_common::print(&report.table()),
-        Format::Json => data_common::print(&format!("{}\n", report.json())),
-    }
+    let text = match args.format {
+        Format::Table => {
+            let against = drop.map(|drop| drop.table(&data.labels));
+            report.table() + &against.unwrap_or_default()
+        }
+        Format::Json => {
+            let mut json = report.json();
+            if let Some(drop) = drop {
+                json["against"] = drop.json();
+            }
+            format!("{json}\n")
+        }
+    };
+    data_common::print(&text)
 }
 
-/// Tells the largest difference of a posterior between two models on the same clips.
-fn compare(
-    model: &Path,
-    own: &Predictions,
-    other: &Path,
-    others: &Predictions,
-) -> anyhow::Result<()> {
-    let rows = own.posteriors.iter().zip(&others.posteriors);
-    let mut largest = 0.0f32;
-    for (row, other_row) in rows {
-        if row.len() != other_row.len() {
-            bail!("{}: has other classes than {}", other.display(), model.display());
-        }
-        let differences = row.iter().zip(other_row).map(|(a, b)| (a - b).abs());
-        largest = differences.fold(largest, f32::max);
-    }
-    let (clips, model, other) = (own.len(), model.display(), other.display());
-    eprintln!(
-        "{model} and {other}: largest difference of a posterior {largest:.1e} on {clips} clips"
-    );
-    if largest > TOLERANCE {
+/// Posteriors for the data's classes.
+fn predictions(
+    model: &mut AnyModel,
+    path: &Path,
+    clips: &[Clip],
+    data: &Dataset,
+    args: &EvaluateArgs,
+) -> anyhow::Result<Predictions> {
+    let mut predictions = model.predict(clips, args.device)?;
+    if let Err(label) = map_classes(&mut predictions, model.labels(), &data.labels, args.unknown) {
         bail!(
-            "{model} and {other} differ by {largest:.1e} in a posterior, at most {TOLERANCE:.0e} is allowed"
+            "{}: class `{label}` is not in both the model ({}) and the data ({})",
+            path.display(),
+            model.labels().join(", "),
+            data.labels.join(", "),
         );
     }
-    Ok(())
+    Ok(predictions)
+}
+
+/// The model to compare with: the one asked for; of an int8 model, the floating-point model beside
+/// it.
+fn other(args: &EvaluateArgs) -> Option<PathBuf> {
+    let beside = || {
+        let int8 = args.model.extension().is_some_and(|extension| extension == "q8");
+        let path = args.model.with_file_name("model.onnx");
+        (int8 && path.is_file()).then_some(path)
+    };
+    args.against.clone().or_else(beside)
+}
+
+/// What the model gives up against another one. Two models in floating point must agree.
+fn compare(
+    path: &Path,
+    model: &AnyModel,
+    predictions: &Predictions,
+    clips: &[Clip],
+    data: &Dataset,
+    args: &EvaluateArgs,
+) -> anyhow::Result<Drop> {
+    let mut other = AnyModel::load(path)?;
+    let others = self::predictions(&mut other, path, clips, data, args)?;
+    let mut drop = Drop::new(path.display().to_string(), &data.labels, predictions, &others);
+    match (model, &other) {
+        (AnyModel::Int8(file), AnyModel::Run(run)) => {
+            let compute = Compute::cpu();
+            let (net, _) = run.best_network(&compute)?;
+            if run.model.arch != *model.arch() {
+                bail!("{}: has another network than {}", path.display(), args.model.display());
+            }
+            drop.noise = noise::measure(&file.model(), &net.valid(), clips, &compute);
+        }
+        (AnyModel::Int8(_), _) | (_, AnyModel::Int8(_)) => {}
+        _ if drop.largest_difference > TOLERANCE => bail!(
+            "{} and {} differ by {:.1e} in a posterior, at most {TOLERANCE:.0e} is allowed",
+            args.model.display(),
+            path.display(),
+            drop.largest_difference,
+        ),
+        _ => {}
+    }
+    Ok(drop)
 }
 
 /// The data set with the model's classes (or the ones asked for) and the model's split.
-fn load_data(args: &EvaluateArgs, model: &Model) -> anyhow::Result<Dataset> {
+fn load_data(args: &EvaluateArgs, model: &AnyModel) -> anyhow::Result<Dataset> {
     let config = model.config()?;
     let arch = model.arch();
     let has_unknown = model.labels().iter().any(|label| label == UNKNOWN);

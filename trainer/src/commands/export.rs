@@ -1,25 +1,39 @@
 //! `trainer export`
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
+use models::q8::Model;
+use serde_json::json;
 
-use super::data_common::print;
+use super::data_common::{self, print};
+use super::footprint;
+use crate::data::DataOptions;
 use crate::export::{check, fold, onnx};
 use crate::fit::Run;
 use crate::fit::checkpoint::replace;
-use crate::net::Compute;
+use crate::net::{Compute, Network};
+use crate::quantize::{Choice, Quantized, quantize};
 
 /// Arguments of `trainer export`.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     /// Folder of the training run.
     run: PathBuf,
-    /// Folder for `model.onnx` and `train.toml`, made if it is not there.
+    /// Folder for `model.onnx`, `model.q8`, `train.toml` and `quantization.json`, made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Folder of the data set, from which the int8 model gets its ranges (default: the one of the
+    /// training run).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Write no int8 model; needs no data set.
+    #[arg(long)]
+    onnx_only: bool,
 }
 
 /// Writes a run's best network as a model.
@@ -43,6 +57,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let difference = check::check(unchecked.path(), &net, &compute)?;
     drop(unchecked);
 
+    let int8 = if args.onnx_only { None } else { Some(int8(args, &run, &net, &meta, &compute)?) };
     let model = folder.join("model.onnx");
     replace(&model, &[&bytes]).with_context(|| model.display().to_string())?;
     let config = folder.join("train.toml");
@@ -56,7 +71,80 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         model.display(),
         bytes.len(),
         meta.labels.len(),
-    ))
+    ))?;
+    match int8 {
+        Some(int8) => write_int8(folder, &int8, &meta),
+        None => remove_stale(folder),
+    }
+}
+
+/// Quantises the network with the data set that it was trained on.
+fn int8(
+    args: &ExportArgs,
+    run: &Run,
+    net: &Network,
+    meta: &ModelMeta,
+    compute: &Compute,
+) -> anyhow::Result<Quantized> {
+    let arch = &meta.arch;
+    let options = run.config.data_options(arch.sample_rate_hz, arch.window as usize);
+    let dir = args.data.clone().unwrap_or_else(|| run.config.data.clone());
+    if !dir.is_dir() {
+        bail!(
+            "{}: the data set for the ranges of the int8 model is not here; give `--data DIR`, or `--onnx-only` to do without",
+            dir.display(),
+        );
+    }
+    let data = data_common::load(&DataOptions { dir, ..options })?;
+    if data.labels != meta.labels {
+        bail!(
+            "{}: has other classes ({}) than the run ({})",
+            data.dir.display(),
+            data.labels.join(", "),
+            meta.labels.join(", "),
+        );
+    }
+    Ok(quantize(net, &fold::fold(net), meta, &data, compute))
+}
+
+fn write_int8(folder: &Path, int8: &Quantized, meta: &ModelMeta) -> anyhow::Result<()> {
+    let path = folder.join("model.q8");
+    replace(&path, &[&int8.bytes]).with_context(|| path.display().to_string())?;
+    let report = folder.join("quantization.json");
+    let json = json!({ "choice": int8.choice, "tried": int8.tried, "layers": int8.noise });
+    let text = format!("{}\n", serde_json::to_string_pretty(&json)?);
+    replace(&report, &[text.as_bytes()]).with_context(|| report.display().to_string())?;
+    let Choice { method, wide, accuracy, float_accuracy } = &int8.choice;
+    let percent = |share: f64| 100.0 * share;
+    let mut out = String::new();
+    writeln!(
+        out,
+        "{}: {} bytes; ranges by {}, 16 bits in the first {wide} layers; on validation {:.2} % (float {:.2} %), 24 dB quieter {:.2} % (float {:.2} %)",
+        path.display(),
+        int8.bytes.len(),
+        method.name(),
+        percent(accuracy[0]),
+        percent(float_accuracy[0]),
+        percent(accuracy[1]),
+        percent(float_accuracy[1]),
+    )?;
+    let model = Model::parse(&int8.bytes).context("model.q8")?;
+    out.push_str(&footprint::table(&model, meta.decision.hop)?);
+    print(&out)
+}
+
+/// An int8 model of another network must not lie beside the new one.
+fn remove_stale(folder: &Path) -> anyhow::Result<()> {
+    for name in ["model.q8", "quantization.json"] {
+        let path = folder.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| path.display().to_string());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn metadata(run: &Run) -> ModelMeta {

@@ -9,3 +9,4 @@ pub mod describe;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
+mod footprint;

@@ -1,9 +1,16 @@
 //! Measuring a model on the clips of a data set.
 //!
-//! [`predict`] gives posteriors (of a run's network or of an exported model), [`metrics`] what
-//! follows from them, [`report`] and [`plot`] show it.
+//! [`model`] is whatever can be measured, [`drop`] one model beside another.
+//!
+//! [`predict`] gives posteriors (of a run's network or of an exported model), [`int8`] those of an int8
+//! model, [`metrics`] what follows from them, [`report`] and [`plot`] show it. [`gain`] makes
+//! recordings quieter.
 
+pub mod drop;
+pub mod gain;
+pub mod int8;
 pub mod metrics;
+pub mod model;
 pub mod plot;
 pub mod predict;
 pub mod report;

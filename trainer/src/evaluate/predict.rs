@@ -103,7 +103,7 @@ pub fn engine(engine: &mut dyn Engine, clips: &[Clip]) -> Result<Predictions, En
     Ok(predictions)
 }
 
-fn empty(clips: &[Clip]) -> Predictions {
+pub(super) fn empty(clips: &[Clip]) -> Predictions {
     Predictions {
         posteriors: Vec::with_capacity(clips.len()),
         classes: clips.iter().map(|clip| clip.class).collect(),
@@ -111,7 +111,8 @@ fn empty(clips: &[Clip]) -> Predictions {
     }
 }
 
-fn windows(clips: &[Clip], window: usize) -> Vec<f32> {
+/// The windows of clips, one after the other.
+pub(crate) fn windows(clips: &[Clip], window: usize) -> Vec<f32> {
     let mut out = vec![0.0; clips.len() * window];
     for (clip, window) in clips.iter().zip(out.chunks_exact_mut(window)) {
         centre(&clip.samples, window);

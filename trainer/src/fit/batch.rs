@@ -138,6 +138,15 @@ pub fn centre(samples: &[i16], window: &mut [f32]) {
     place(samples, window, 1.0, 0.0);
 }
 
+/// The same without a change of scale.
+pub fn centre_i16(samples: &[i16], window: &mut [i16]) {
+    let start = ((samples.len() as f64 - window.len() as f64) / 2.0).round() as isize;
+    for (index, out) in (start..).zip(window) {
+        let sample = usize::try_from(index).ok().and_then(|index| samples.get(index));
+        *out = sample.copied().unwrap_or(0);
+    }
+}
+
 /// Puts a clip, `speed` times as fast, into the middle of a window moved by `shift` samples.
 /// Between samples it is interpolated linearly.
 fn place(samples: &[i16], window: &mut [f32], speed: f64, shift: f64) {
@@ -199,6 +208,14 @@ mod tests {
         centre(&[0, 8192, 16384, 24576, 0, 0], &mut window);
         assert_eq!(window, [0.25, 0.5, 0.75, 0.0]);
         centre(&[16384], &mut [0.0; 0]);
+        for (len, window) in [(5, 2), (2, 5), (4, 2), (3, 3), (1, 4), (0, 2)] {
+            let samples: Vec<i16> = (1..=len).collect();
+            let (mut floats, mut integers) = (vec![0.0; window], vec![0; window]);
+            centre(&samples, &mut floats);
+            centre_i16(&samples, &mut integers);
+            let scaled: Vec<f32> = integers.iter().map(|i| f32::from(*i) / I16_SCALE).collect();
+            assert_eq!(floats, scaled);
+        }
     }
 
     #[test]

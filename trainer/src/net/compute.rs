@@ -98,6 +98,11 @@ impl Compute {
         }
     }
 
+    /// A layer's output as `[B, V, C]`.
+    pub(super) fn channels_last(&self, x: Tensor<3>) -> Tensor<3> {
+        if self.fused { x } else { x.swap_dims(1, 2) }
+    }
+
     /// The head's output as features `[B, F]`, channel by channel.
     pub(super) fn features(&self, x: Tensor<3>) -> Tensor<2> {
         let x = if self.fused { x.swap_dims(1, 2) } else { x };

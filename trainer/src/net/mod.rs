@@ -104,6 +104,22 @@ impl Network {
         self.classify(compute.features(x))
     }
 
+    /// The same, calling `each(layer, activations)` with every layer's output, `[B, V, C]`, instead
+    /// of classifying.
+    pub fn forward_watched(
+        &self,
+        windows: Tensor<2>,
+        compute: &Compute,
+        mut each: impl FnMut(usize, &[f32]),
+    ) {
+        let mut x = compute.input(windows);
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x, compute);
+            let values = compute.channels_last(x.clone()).into_data();
+            each(index, &values.try_to_vec::<f32>().expect("f32 activations"));
+        }
+    }
+
     /// Moves the running statistics towards a batch's.
     #[must_use]
     pub fn with_statistics(mut self, statistics: &Statistics) -> Self {

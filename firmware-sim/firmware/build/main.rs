@@ -1,0 +1,92 @@
+//! Fixes at compile time what the image depends on: the board's memory, the model, the recording.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `AURICLE_MODEL` | the model (`.q8`) |
+//! | `AURICLE_RECORDING` | the recording: 16-bit little-endian mono samples at the model's rate, no header |
+//! | `AURICLE_BOARD` | a board of [`boards::BOARDS`]; without it, the first one of the target |
+//! | `AURICLE_HOP` | samples between two windows; without it, the model's |
+
+mod boards;
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use boards::{BOARDS, Board};
+use models::q8::Model;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build");
+    if let Err(message) = run() {
+        println!("cargo::error={message}");
+    }
+}
+
+fn run() -> Result<(), String> {
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(|error| error.to_string())?);
+    let board = board()?;
+    write(&out.join("memory.x"), &board.memory())?;
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    let model = file("AURICLE_MODEL")?;
+    if file("AURICLE_RECORDING")?.len() % 2 != 0 {
+        return Err("AURICLE_RECORDING: its length is odd, but a sample has 2 bytes".to_owned());
+    }
+    write(&out.join("constants.rs"), &(board.constants() + &constants(&model)?))
+}
+
+/// The board that was asked for, or the first one of the target.
+fn board() -> Result<&'static Board, String> {
+    let target = env::var("TARGET").map_err(|error| error.to_string())?;
+    let fits = |board: &&Board| board.target == target;
+    let Some(name) = variable("AURICLE_BOARD") else {
+        return BOARDS.iter().find(fits).ok_or(format!("no board has a core for {target}"));
+    };
+    let names: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
+    let known = BOARDS.iter().find(|board| board.name == name);
+    let board = known.ok_or(format!("unknown board {name:?}; there are {}", names.join(", ")))?;
+    let needs = board.target;
+    Some(board).filter(fits).ok_or(format!("{name} needs --target {needs}, not {target}"))
+}
+
+/// The content of the file that a variable names. Its absolute path goes to the compiler.
+fn file(name: &str) -> Result<Vec<u8>, String> {
+    let path = variable(name).ok_or(format!("{name} names no file"))?;
+    let bytes = fs::read(&path).map_err(|error| format!("{name}: cannot read {path}: {error}"))?;
+    let path = fs::canonicalize(&path).map_err(|error| format!("{name}: {path}: {error}"))?;
+    println!("cargo::rerun-if-changed={}", path.display());
+    println!("cargo::rustc-env={name}={}", path.display());
+    Ok(bytes)
+}
+
+/// The sizes that follow from the model.
+fn constants(bytes: &[u8]) -> Result<String, String> {
+    let model = Model::parse(bytes).map_err(|error| format!("AURICLE_MODEL: {error}"))?;
+    let decision = model.decision();
+    let hop: u32 = match variable("AURICLE_HOP") {
+        Some(text) => text.parse().map_err(|_| format!("AURICLE_HOP: {text} is no number"))?,
+        None => decision.hop,
+    };
+    let engine = firmware_sim::memory_words(&model, hop).map_err(|error| error.to_string())?;
+    let classes = usize::from(model.arch().classes);
+    let detector = firmware_sim::memory_len(classes, decision.smoothing);
+    Ok(format!(
+        "/// Samples between two windows.\n\
+         pub(crate) const HOP: u32 = {hop};\n\
+         /// Posteriors of a window.\n\
+         pub(crate) const CLASSES: usize = {classes};\n\
+         /// 32-bit words of the engine's memory.\n\
+         pub(crate) const ENGINE_WORDS: usize = {engine};\n\
+         /// 16-bit words of the detector's memory.\n\
+         pub(crate) const DETECTOR_WORDS: usize = {detector};\n"
+    ))
+}
+
+fn variable(name: &str) -> Option<String> {
+    println!("cargo::rerun-if-env-changed={name}");
+    env::var(name).ok()
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,174 @@
+//! The int8 network on a stream of samples.
+//!
+//! Samples go in in any chunking, windows come out. Every layer keeps only the few columns that the next
+//! one needs ([`level`]); a column is computed as soon as its inputs are there, so no feature map is
+//! ever held whole. Columns that windows share are computed once; [`models::arch::Streaming`] says
+//! which those are. When a window ends, its edges and what lies behind the shared levels are
+//! computed from the columns that were kept ([`network`]).
+
+mod level;
+mod network;
+mod observer;
+
+use core::convert::Infallible;
+use core::fmt;
+
+use models::q8::{MemoryPlan, Model};
+use models::stream::{Q15, RollingWindows};
+
+use network::Network;
+pub use observer::{Observer, Part};
+
+/// An int8 network with its memory, somewhere in a stream.
+///
+/// `'m` is the life of the model's bytes, `'r` that of the memory handed in.
+#[derive(Debug)]
+pub struct Engine<'m, 'r> {
+    /// Cuts the stream into the stem's inputs, or into whole windows where nothing is shared.
+    samples: RollingWindows<&'r mut [i16]>,
+    network: Network<'m, 'r>,
+    window: usize,
+    hop: usize,
+    /// Samples to come until the next window ends.
+    until_window: usize,
+    position: u64,
+}
+
+/// Why an engine cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// The hop is 0.
+    NoHop,
+    /// The memory handed in is too short.
+    Memory {
+        /// 32-bit words needed.
+        needed: usize,
+        /// 32-bit words there are.
+        given: usize,
+    },
+}
+
+impl core::error::Error for EngineError {}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHop => write!(f, "the hop must be at least 1 sample"),
+            Self::Memory { needed, given } => {
+                let (missing, needed) = (4 * (needed - given), 4 * needed);
+                write!(f, "the model needs {needed} bytes of memory, {missing} more than there are")
+            }
+        }
+    }
+}
+
+/// 32-bit words of memory that [`Engine::new`] wants.
+///
+/// # Errors
+/// [`EngineError::NoHop`].
+pub fn memory_words(model: &Model<'_>, hop: u32) -> Result<usize, EngineError> {
+    Ok(plan(model, hop)?.words())
+}
+
+/// 32-bit words of memory that [`Engine::for_windows`] wants.
+#[must_use]
+pub fn window_memory_words(model: &Model<'_>) -> usize {
+    MemoryPlan::for_windows(model).words()
+}
+
+fn plan(model: &Model<'_>, hop: u32) -> Result<MemoryPlan, EngineError> {
+    if hop == 0 {
+        return Err(EngineError::NoHop);
+    }
+    Ok(MemoryPlan::new(model, hop))
+}
+
+impl<'m, 'r> Engine<'m, 'r> {
+    /// The engine at the start of a stream, with windows every `hop` samples.
+    ///
+    /// # Errors
+    /// A hop of 0, or less memory than [`memory_words`].
+    pub fn new(model: &'m Model<'m>, hop: u32, memory: &'r mut [u32]) -> Result<Self, EngineError> {
+        Self::with_plan(model, &plan(model, hop)?, memory)
+    }
+
+    fn with_plan(
+        model: &'m Model<'m>,
+        plan: &MemoryPlan,
+        memory: &'r mut [u32],
+    ) -> Result<Self, EngineError> {
+        let (needed, given) = (plan.words(), memory.len());
+        if given < needed {
+            return Err(EngineError::Memory { needed, given });
+        }
+        let window = model.arch().window as usize;
+        let hop = plan.streaming.hop;
+        let (samples, memory) = level::take::<i16>(memory, plan.samples);
+        let stem = &model.arch().stem;
+        let shares = !plan.streaming.shared.is_empty();
+        let (len, step) = if shares { (plan.samples, stem.stride.into()) } else { (window, hop) };
+        let samples = RollingWindows::new(samples, len, step);
+        let network = Network::new(model, plan, memory);
+        Ok(Self { samples, network, window, hop, until_window: window, position: 0 })
+    }
+
+    /// An engine for windows that follow each other without overlap: nothing is shared, and columns come in
+    /// their order. For measuring on single windows, with a [`Engine::reset`] in between.
+    ///
+    /// # Errors
+    /// Less memory than [`window_memory_words`].
+    pub fn for_windows(model: &'m Model<'m>, memory: &'r mut [u32]) -> Result<Self, EngineError> {
+        Self::with_plan(model, &MemoryPlan::for_windows(model), memory)
+    }
+
+    /// The state after [`Engine::new`]: forgets all samples and starts the grid of windows anew.
+    pub fn reset(&mut self) {
+        self.samples.reset();
+        self.network.reset();
+        (self.until_window, self.position) = (self.window, 0);
+    }
+
+    /// Samples since the last reset.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Takes samples and calls `each(posteriors, end)` for every window that they complete: one
+    /// posterior a class, and the position just after the window's last sample.
+    pub fn push(&mut self, samples: &[i16], mut each: impl FnMut(&[Q15], u64)) {
+        self.push_observed(samples, &mut |posteriors: &[Q15], end| each(posteriors, end));
+    }
+
+    /// The same for an [`Observer`], which also sees every column on its way.
+    pub fn push_observed(&mut self, mut samples: &[i16], observer: &mut impl Observer) {
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(self.until_window));
+            samples = later;
+            self.feed(now, observer);
+            self.until_window -= now.len();
+            self.position += now.len() as u64;
+            if self.until_window == 0 {
+                self.until_window = self.hop;
+                let posteriors = self.network.finish(observer);
+                observer.window(posteriors, self.position);
+            }
+        }
+    }
+
+    fn feed(&mut self, samples: &[i16], observer: &mut impl Observer) {
+        let network = &mut self.network;
+        let shares = network.shares();
+        let fed = self.samples.push(samples, |samples, _| {
+            if shares {
+                network.stem(samples, observer);
+            } else {
+                network.whole(samples, observer);
+            }
+            Ok::<_, Infallible>(())
+        });
+        match fed {
+            Ok(()) => {}
+        }
+    }
+}

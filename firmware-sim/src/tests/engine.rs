@@ -1,0 +1,100 @@
+//! The streaming engine against the whole-window reference, bit for bit.
+
+use models::arch::ArchSpec;
+use models::q8::{Model, Parts};
+use models::stream::Q15;
+use proptest::prelude::*;
+use std::vec;
+use std::vec::Vec;
+
+use super::{random, reference};
+use crate::{Engine, EngineError, memory_words};
+
+type Windows = Vec<(Vec<Q15>, u64)>;
+
+/// What the reference says of every window.
+fn expected(parts: &Parts, samples: &[i16], hop: usize) -> Windows {
+    let window = parts.arch.window as usize;
+    let starts = (0..samples.len().saturating_sub(window - 1)).step_by(hop);
+    starts
+        .map(|start| {
+            let posteriors = reference::posteriors(parts, &samples[start..start + window]);
+            (posteriors, (start + window) as u64)
+        })
+        .collect()
+}
+
+fn stream(engine: &mut Engine<'_, '_>, samples: &[i16], chunks: &[usize]) -> Windows {
+    let mut found = Vec::new();
+    let mut rest = samples;
+    for chunk in chunks.iter().cycle() {
+        let (now, later) = rest.split_at(rest.len().min(*chunk));
+        engine.push(now, |posteriors, end| found.push((posteriors.to_vec(), end)));
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// The stride of a random level, times a random factor, so that levels are shared; or any hop.
+fn any_hop(arch: &ArchSpec, level: usize, factor: usize, any: bool) -> usize {
+    let table = arch.layers().unwrap();
+    let stride = table.layers[level % (arch.blocks.len() + 1)].stride;
+    if any { factor } else { stride * (1 + factor % 5) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn equals_the_reference(
+        arch in random::arch(), seed: u64, level in 0..9usize, factor in 1..40usize, any: bool,
+        chunks in prop::collection::vec(1..300usize, 1..6), before in 0..500usize,
+    ) {
+        let parts = random::model(&arch, seed);
+        let bytes = parts.encode();
+        let model = Model::parse(&bytes).unwrap();
+        let hop = any_hop(&arch, level, factor, any);
+        // Memory full of rubbish, to its last word.
+        let mut memory = vec![0xDEAD_BEEF; memory_words(&model, hop as u32).unwrap()];
+        let mut engine = Engine::new(&model, hop as u32, &mut memory).unwrap();
+        let mut noise = random::Noise(seed);
+        // Samples before a reset must leave no trace.
+        let forgotten = noise.samples(before);
+        stream(&mut engine, &forgotten, &chunks);
+        engine.reset();
+        let samples = noise.samples(arch.window as usize + 6 * hop + 7);
+        let found = stream(&mut engine, &samples, &chunks);
+        prop_assert_eq!(found, expected(&parts, &samples, hop));
+    }
+}
+
+#[test]
+fn presets_on_their_default_hop() {
+    for (name, hop) in [("nano", 2187), ("nano", 729), ("nano", 1000), ("3^5", 27), ("2^6", 8)] {
+        let arch = models::arch::preset(name, 5).unwrap();
+        let parts = random::model(&arch, 3);
+        let bytes = parts.encode();
+        let model = Model::parse(&bytes).unwrap();
+        let mut memory = vec![u32::MAX; memory_words(&model, hop).unwrap()];
+        let mut engine = Engine::new(&model, hop, &mut memory).unwrap();
+        let samples = random::Noise(9).samples(arch.window as usize + 9 * hop as usize);
+        let found = stream(&mut engine, &samples, &[256]);
+        assert_eq!(found.len(), 10);
+        assert_eq!(found, expected(&parts, &samples, hop as usize), "{name}, hop {hop}");
+    }
+}
+
+#[test]
+fn too_little_memory_is_refused() {
+    let parts = random::model(&models::arch::preset("2^4", 3).unwrap(), 1);
+    let bytes = parts.encode();
+    let model = Model::parse(&bytes).unwrap();
+    let needed = memory_words(&model, 4).unwrap();
+    let mut memory = vec![0; needed - 1];
+    let refused = Engine::new(&model, 4, &mut memory).unwrap_err();
+    assert_eq!(refused, EngineError::Memory { needed, given: needed - 1 });
+    assert_eq!(Engine::new(&model, 0, &mut memory).unwrap_err(), EngineError::NoHop);
+}

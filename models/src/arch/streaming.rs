@@ -1,0 +1,196 @@
+//! How the overlapping windows of a stream share their columns.
+//!
+//! *Level* 0 is the stem's output, level `i` that of block `i`; a level's *stride* is the number of
+//! samples between two of its columns. Where the stride divides the hop, windows start on column
+//! borders, and a column is the same for every window that it lies in, but for those near a window's ends
+//! that saw the zeros of "same" padding. So, of each window's columns at such a level
+//!
+//! ```text
+//! 0 … left          left … right          right … len
+//! left edge         shared                right edge
+//! of this window    by all windows        of this window
+//! ```
+//!
+//! the middle is computed once for the whole stream and only the edges are computed for each window. Levels
+//! whose stride does not divide the hop (and those behind them) are computed for each window: the
+//! *tail*.
+//!
+//! All positions lie on a grid that starts at the first sample after a reset.
+
+use super::{ArchError, ArchSpec, Block, LayerTable, MAX_BLOCKS};
+
+/// One level whose columns windows share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Samples between two columns.
+    pub stride: usize,
+    /// Columns of a window.
+    pub len: usize,
+    /// Columns at a window's start that saw its padding.
+    pub left: usize,
+    /// The first column towards a window's end that saw its padding; `len` if none did.
+    pub right: usize,
+    /// Windows whose left edges at this level must be kept at a time.
+    pub slots: usize,
+    /// The column of the level before whose arrival lets a window's left edge be computed.
+    pub needs: usize,
+}
+
+/// What windows of one network share at one hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Streaming {
+    /// Samples between two windows.
+    pub hop: usize,
+    /// The shared levels: the stem's, then those of blocks 1, 2, …; none if not even the stem's stride
+    /// divides the hop.
+    pub shared: heapless::Vec<Level, { MAX_BLOCKS + 1 }>,
+}
+
+/// Multiply-accumulates of a stream, those on padding included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCost {
+    /// For the columns that a hop adds to the shared levels.
+    pub shared: u64,
+    /// For the edges of one window.
+    pub edges: u64,
+    /// For what lies behind the shared levels, of one window.
+    pub tail: u64,
+}
+
+impl StreamCost {
+    /// Multiply-accumulates of one hop.
+    #[must_use]
+    pub const fn per_hop(&self) -> u64 {
+        self.shared + self.edges + self.tail
+    }
+}
+
+impl Streaming {
+    /// The geometry of windows every `hop` samples.
+    ///
+    /// # Errors
+    /// An architecture that is none.
+    ///
+    /// # Panics
+    /// If `hop` is 0.
+    pub fn new(arch: &ArchSpec, hop: u32) -> Result<Self, ArchError> {
+        assert!(hop > 0, "a hop is at least 1 sample");
+        let table = arch.layers()?;
+        let hop = hop as usize;
+        let mut shared = heapless::Vec::<Level, { MAX_BLOCKS + 1 }>::new();
+        for (index, layer) in table.layers[..=arch.blocks.len()].iter().enumerate() {
+            let level = Level {
+                stride: layer.stride,
+                len: layer.out_len,
+                left: 0,
+                right: layer.out_len,
+                slots: 0,
+                needs: 0,
+            };
+            let level = match shared.last() {
+                None => Some(level),
+                Some(input) => level.behind(input, &arch.blocks[index - 1]),
+            };
+            let Some(level) = level.filter(|_| hop.is_multiple_of(layer.stride)) else { break };
+            let pushed = shared.push(level);
+            debug_assert!(pushed.is_ok(), "there is a level for every block and the stem");
+        }
+        let mut streaming = Self { hop, shared };
+        streaming.count_slots(arch);
+        Ok(streaming)
+    }
+
+    /// Left edges are kept from when they are computed to when they are used.
+    fn count_slots(&mut self, arch: &ArchSpec) {
+        for index in 1..self.shared.len() {
+            if self.shared[index].left == 0 {
+                continue;
+            }
+            let made = self.edge_time(arch, index);
+            let used = if index + 1 < self.shared.len() {
+                self.edge_time(arch, index + 1)
+            } else {
+                arch.window as usize
+            };
+            self.shared[index].slots = (used - made) / self.hop + 1;
+        }
+    }
+
+    /// Samples of a window that must have arrived before its left edge at a level can be computed.
+    fn edge_time(&self, arch: &ArchSpec, level: usize) -> usize {
+        let mut column = self.shared[level].needs;
+        for block in arch.blocks[..level - 1].iter().rev() {
+            let ((_, after), pool) = block.same_and_pool();
+            column = column * pool + pool - 1 + after;
+        }
+        column * usize::from(arch.stem.stride) + usize::from(arch.stem.kernel)
+    }
+
+    /// Multiply-accumulates at this hop. Columns that pooling drops are not computed.
+    #[must_use]
+    pub fn cost(&self, table: &LayerTable) -> StreamCost {
+        let mut cost = StreamCost::default();
+        let levels = table.layers.len() - 2;
+        for (index, layer) in table.layers.iter().enumerate() {
+            let before = if index == 0 { layer.stride } else { table.layers[index - 1].stride };
+            let pool = if index < levels { layer.stride / before } else { 1 };
+            let column = (pool * layer.kernel * layer.in_channels * layer.out_channels) as u64;
+            match self.shared.get(index) {
+                Some(level) => {
+                    cost.shared += column * (self.hop / level.stride) as u64;
+                    cost.edges += column * (level.left + level.len - level.right) as u64;
+                }
+                _ => cost.tail += column * layer.out_len as u64,
+            }
+        }
+        cost
+    }
+}
+
+impl Level {
+    /// The edges of this level behind `input` and a block; `None` if they meet or overlap.
+    fn behind(self, input: &Self, block: &Block) -> Option<Self> {
+        let ((before, after), pool) = block.same_and_pool();
+        let left = (input.left + before).div_ceil(pool);
+        let right = (input.right.saturating_sub(after) / pool).min(self.len);
+        let needs = (left * pool + after).saturating_sub(1).max(input.left);
+        let fits = left <= right && (left == 0 || needs < input.right);
+        fits.then_some(Self { left, right, needs, ..self })
+    }
+}
+
+impl Block {
+    /// Zero columns before and after the input, and the length of the pool.
+    pub(super) const fn same_and_pool(&self) -> ((usize, usize), usize) {
+        (self.padding(), self.pool as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::preset;
+
+    #[test]
+    fn the_papers_network_shares_up_to_the_hop() {
+        let arch = preset("samplecnn-speech", 12).unwrap();
+        let streaming = Streaming::new(&arch, 2187).unwrap();
+        assert_eq!(streaming.shared.len(), 7);
+        let last = streaming.shared[6];
+        assert_eq!((last.stride, last.len, last.left), (2187, 7, 1));
+        assert_eq!(last.slots, 6);
+        assert_eq!(Streaming::new(&arch, 729).unwrap().shared.len(), 6);
+        assert_eq!(Streaming::new(&arch, 2188).unwrap().shared.len(), 0);
+    }
+
+    #[test]
+    fn sharing_takes_a_seventh_of_the_work() {
+        let arch = preset("samplecnn-speech", 31).unwrap();
+        let table = arch.layers().unwrap();
+        let cost = Streaming::new(&arch, 2187).unwrap().cost(&table);
+        assert!((64_000_000..70_000_000).contains(&cost.per_hop()), "{cost:?}");
+        let whole = Streaming::new(&arch, 1).unwrap().cost(&table);
+        assert_eq!((whole.shared, whole.edges), (0, 0));
+        assert!(whole.tail <= table.macs());
+    }
+}

@@ -1,0 +1,107 @@
+//! Writing a model.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::read::{Body, MAX_LAYERS, Scale};
+use super::{DATA_ALIGNMENT, Decision, HEADER_LEN, MAGIC, Shape, VERSION, checksum, padded};
+use crate::arch::ArchSpec;
+use crate::meta::DecisionDefaults;
+use crate::quant::Factor;
+
+/// Everything that goes into a model file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// Name of the preset, or of the user's own architecture.
+    pub preset: String,
+    /// The network.
+    pub arch: ArchSpec,
+    /// One label a class, in the order of the outputs.
+    pub labels: Vec<String>,
+    /// How to decide on a stream unless the user says otherwise.
+    pub decision: DecisionDefaults,
+    /// Seed of the training's random draws.
+    pub seed: u64,
+    /// Stem, blocks, head, classifier.
+    pub layers: Vec<LayerParts>,
+}
+
+/// The numbers of one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerParts {
+    /// Weights `[outputs, taps, inputs]`, the channels of a column side by side; of the stem
+    /// `[outputs, kernel]`, of the classifier `[classes, columns, channels]`.
+    pub weights: Vec<i8>,
+    /// One bias an output, in units of the sum.
+    pub biases: Vec<i32>,
+    /// One factor an output.
+    pub factors: Vec<Factor>,
+    /// The largest output.
+    pub limit: u16,
+    /// What one unit of the output stands for.
+    pub scale: f32,
+}
+
+impl Parts {
+    /// The model as the bytes of a file.
+    ///
+    /// # Panics
+    /// If the numbers are not those of the network: the exporter counts them.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let table = self.arch.layers().expect("the network was built before it was trained");
+        assert_eq!(self.layers.len(), table.layers.len(), "one entry a layer");
+        let mut data = Vec::new();
+        for (layer, shape) in self.layers.iter().zip(Shape::of(&table)) {
+            layer.write(shape, &mut data);
+        }
+        let body = self.body();
+        let data_start = (HEADER_LEN + body.len()).next_multiple_of(DATA_ALIGNMENT);
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("models are smaller than 4 GiB");
+        let mut bytes = Vec::with_capacity(data_start + data.len());
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend([0; 6]);
+        bytes.extend(len(&body).to_le_bytes());
+        bytes.extend(len(&data).to_le_bytes());
+        bytes.extend(&body);
+        bytes.resize(data_start, 0);
+        bytes.extend(&data);
+        let sum = checksum(&bytes[HEADER_LEN - 8..]);
+        bytes[8..12].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let thresholds: Vec<u8> =
+            self.decision.thresholds_q15().into_iter().flat_map(u16::to_le_bytes).collect();
+        let DecisionDefaults { hop, smoothing, warm_up, suppression, .. } = self.decision;
+        let scales = self.layers.iter();
+        let scales = scales.map(|layer| Scale { output: layer.scale, limit: layer.limit });
+        let body = Body {
+            preset: &self.preset,
+            arch: self.arch.clone(),
+            labels: &self.labels.join("\n"),
+            decision: Decision { hop, smoothing, warm_up, suppression, thresholds: &thresholds },
+            seed: self.seed,
+            layers: scales.collect::<heapless::Vec<Scale, MAX_LAYERS>>(),
+        };
+        postcard::to_allocvec(&body).expect("a body is plain data")
+    }
+}
+
+impl LayerParts {
+    fn write(&self, shape: Shape, data: &mut Vec<u8>) {
+        let Shape { outputs, taps, inputs } = shape;
+        assert_eq!(self.weights.len(), outputs * taps * inputs, "one weight a product");
+        assert_eq!((self.biases.len(), self.factors.len()), (outputs, outputs));
+        for tap in self.weights.chunks_exact(inputs) {
+            data.extend(tap.iter().map(|weight| weight.cast_unsigned()));
+            data.extend(core::iter::repeat_n(0, padded(inputs) - inputs));
+        }
+        data.extend(self.biases.iter().flat_map(|bias| bias.to_le_bytes()));
+        data.extend(self.factors.iter().flat_map(|factor| factor.multiplier.to_le_bytes()));
+        data.extend(self.factors.iter().map(|factor| factor.shift));
+        data.extend(core::iter::repeat_n(0, padded(outputs) - outputs));
+    }
+}

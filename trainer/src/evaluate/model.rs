@@ -1,0 +1,139 @@
+//! Any kind of model that can be measured.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use burn::module::Module as _;
+use models::arch::ArchSpec;
+use models::q8;
+use runtime::engine::{Engine as _, TractEngine};
+
+use super::int8;
+use super::predict::{self, Predictions};
+use crate::data::Clip;
+use crate::fit::{FitConfig, Run};
+use crate::net::{Compute, DeviceChoice};
+
+/// A training run or an exported model, loaded.
+pub enum AnyModel {
+    /// A training run: its best network.
+    Run(Box<Run>),
+    /// `model.onnx`, by the runtime's engine.
+    Onnx(Box<TractEngine>),
+    /// `model.q8`, by the int8 engine.
+    Int8(Int8File),
+}
+
+/// An int8 model in memory.
+pub struct Int8File {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    labels: Vec<String>,
+    arch: ArchSpec,
+}
+
+impl Int8File {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no int8 model.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let model = q8::Model::parse(&bytes).with_context(|| path.display().to_string())?;
+        let labels = model.labels().map(str::to_owned).collect();
+        let arch = model.arch().clone();
+        drop(model);
+        Ok(Self { path: path.to_owned(), bytes, labels, arch })
+    }
+
+    /// The model.
+    ///
+    /// # Panics
+    /// Never: [`Int8File::open`] has read it before.
+    #[must_use]
+    pub fn model(&self) -> q8::Model<'_> {
+        q8::Model::parse(&self.bytes).expect("it was read when the file was opened")
+    }
+
+    /// The configuration of the training, from the file beside it; without one, all that the model
+    /// itself knows of it is the seed.
+    fn config(&self) -> anyhow::Result<FitConfig> {
+        let beside = self.path.with_file_name("train.toml");
+        let table = match std::fs::read_to_string(&beside) {
+            Ok(text) => text.parse().with_context(|| beside.display().to_string())?,
+            Err(_) => toml::Table::new(),
+        };
+        let mut config = FitConfig::resolve(None, table)?;
+        config.seed = self.model().seed();
+        Ok(config)
+    }
+}
+
+impl AnyModel {
+    /// Loads a folder as a run, a file as a model.
+    ///
+    /// # Errors
+    /// What is there is neither.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        if path.is_dir() {
+            return Ok(Self::Run(Box::new(Run::open(path)?)));
+        }
+        if path.extension().is_some_and(|extension| extension == "q8") {
+            return Ok(Self::Int8(Int8File::open(path)?));
+        }
+        Ok(Self::Onnx(Box::new(TractEngine::load(path)?)))
+    }
+
+    /// One label a class, in the order of the outputs.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        match self {
+            Self::Run(run) => &run.model.labels,
+            Self::Onnx(engine) => &engine.meta().labels,
+            Self::Int8(file) => &file.labels,
+        }
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn arch(&self) -> &ArchSpec {
+        match self {
+            Self::Run(run) => &run.model.arch,
+            Self::Onnx(engine) => &engine.meta().arch,
+            Self::Int8(file) => &file.arch,
+        }
+    }
+
+    /// The configuration that the model was trained with; an exported model carries it along.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn config(&self) -> anyhow::Result<FitConfig> {
+        match self {
+            Self::Run(run) => Ok(run.config.clone()),
+            Self::Onnx(engine) => {
+                let table = engine.meta().provenance.config.parse();
+                let table = table.context("the model's training configuration is no TOML")?;
+                Ok(FitConfig::resolve(None, table)?)
+            }
+            Self::Int8(file) => file.config(),
+        }
+    }
+
+    /// Posteriors of clips.
+    ///
+    /// # Errors
+    /// A run without a checkpoint, a missing device, or what an engine says.
+    pub fn predict(&mut self, clips: &[Clip], device: DeviceChoice) -> anyhow::Result<Predictions> {
+        match self {
+            Self::Run(run) => {
+                let compute = Compute::choose(device)?;
+                let (net, _) = run.best_network(&compute)?;
+                let window = run.model.arch.window as usize;
+                Ok(predict::network(&net.valid(), clips, window, &compute))
+            }
+            Self::Onnx(engine) => Ok(predict::engine(engine.as_mut(), clips)?),
+            Self::Int8(file) => Ok(int8::predict(&file.model(), clips)),
+        }
+    }
+}
