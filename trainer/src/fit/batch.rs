@@ -102,7 +102,7 @@ impl<'a> Epoch<'a> {
         if rng.random::<f64>() < augment.polarity {
             scale(window, -1.0);
         }
-        let gain = symmetric(&mut rng, augment.gain_db);
+        let gain = between(&mut rng, augment.gain_low_db, augment.gain_high_db);
         scale(window, decibels(gain));
     }
 
@@ -118,8 +118,7 @@ impl<'a> Epoch<'a> {
     fn add_noise(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
         let augment = &self.config.augment;
         let (chance, draw) = (rng.random::<f64>(), rng.next_u64());
-        let snr =
-            augment.snr_low_db + rng.random::<f64>() * (augment.snr_high_db - augment.snr_low_db);
+        let snr = between(rng, augment.snr_low_db, augment.snr_high_db);
         let crop = self.data.background.crop(Part::Training, draw, window.len());
         let Some(noise) = crop.filter(|_| chance < augment.noise) else { return };
         let noise: Vec<f32> = noise.iter().map(|sample| f32::from(*sample) / I16_SCALE).collect();
@@ -171,6 +170,10 @@ fn place(samples: &[i16], window: &mut [f32], speed: f64, shift: f64) {
 
 fn symmetric(rng: &mut ChaCha8Rng, largest: f64) -> f64 {
     (2.0 * rng.random::<f64>() - 1.0) * largest
+}
+
+fn between(rng: &mut ChaCha8Rng, low: f64, high: f64) -> f64 {
+    low + rng.random::<f64>() * (high - low)
 }
 
 /// Adds `weight` times the sample before to every sample.

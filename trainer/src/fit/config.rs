@@ -59,8 +59,11 @@ pub struct Augment {
     pub shift_ms: f64,
     /// Largest change of speed, either way, in per cent (pitch changes along).
     pub speed_percent: f64,
-    /// Largest change of gain, either way, in decibels.
-    pub gain_db: f64,
+    /// Lowest change of gain, in decibels: microphones far away are quiet, and the networks do
+    /// not normalise their input.
+    pub gain_low_db: f64,
+    /// Highest change of gain, in decibels.
+    pub gain_high_db: f64,
     /// Largest change of the spectrum's tilt, either way: the weight of the sample before in a
     /// two-tap filter, as another microphone would change it.
     pub tilt: f64,
@@ -146,7 +149,8 @@ impl FitConfig {
             augment: Augment {
                 shift_ms: 150.0,
                 speed_percent: 12.0,
-                gain_db: 9.0,
+                gain_low_db: -26.0,
+                gain_high_db: 6.0,
                 tilt: 0.4,
                 polarity: 0.5,
                 noise: 0.6,
@@ -252,7 +256,11 @@ impl FitConfig {
             (0.0..=50.0).contains(&augment.speed_percent),
             "augment.speed_percent: must be in 0 to 50",
         )?;
-        check((0.0..=60.0).contains(&augment.gain_db), "augment.gain_db: must be in 0 to 60")?;
+        let gains = augment.gain_low_db..=augment.gain_high_db;
+        check(
+            gains.start() <= gains.end() && *gains.start() >= -60.0 && *gains.end() <= 60.0,
+            "augment.gain_low_db, augment.gain_high_db: must be in -60 to 60, the low one first",
+        )?;
         check((0.0..=0.9).contains(&augment.tilt), "augment.tilt: must be in 0 to 0.9")?;
         check(share(augment.polarity), "augment.polarity: must be in 0 to 1")?;
         check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
@@ -271,7 +279,8 @@ impl Augment {
         Self {
             shift_ms: 0.0,
             speed_percent: 0.0,
-            gain_db: 0.0,
+            gain_low_db: 0.0,
+            gain_high_db: 0.0,
             tilt: 0.0,
             polarity: 0.0,
             noise: 0.0,
