@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod int8;
 mod onnx;
 mod resume;
 mod trained;

@@ -17,7 +17,7 @@ use crate::export::{check, fold, onnx};
 use crate::fit::Run;
 use crate::fit::checkpoint::replace;
 use crate::net::{Compute, Network};
-use crate::quantize::{Choice, Quantized, quantize};
+use crate::quantize::{Activations, Choice, Quantized, quantize};
 
 /// Arguments of `trainer export`.
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let run = Run::open(&args.run)?;
     let compute = Compute::cpu();
     let (net, progress) = run.best_network(&compute)?;
-    let net = net.valid();
+    let net = net.valid().without_rounding();
     let meta = metadata(&run);
     meta.validate()?;
     let bytes = onnx::encode(&fold::fold(&net), &meta);
@@ -104,7 +104,8 @@ fn int8(
             meta.labels.join(", "),
         );
     }
-    Ok(quantize(net, &fold::fold(net), meta, &data, compute))
+    let activations = run.model.stored.as_deref().map_or(Activations::Search, Activations::Trained);
+    Ok(quantize(net, &fold::fold(net), meta, &data, activations, compute))
 }
 
 fn write_int8(folder: &Path, int8: &Quantized, meta: &ModelMeta) -> anyhow::Result<()> {
@@ -114,7 +115,7 @@ fn write_int8(folder: &Path, int8: &Quantized, meta: &ModelMeta) -> anyhow::Resu
     let json = json!({ "choice": int8.choice, "tried": int8.tried, "layers": int8.noise });
     let text = format!("{}\n", serde_json::to_string_pretty(&json)?);
     replace(&report, &[text.as_bytes()]).with_context(|| report.display().to_string())?;
-    let Choice { method, wide, accuracy, float_accuracy } = &int8.choice;
+    let Choice { method, wide, accuracy, float_accuracy, .. } = &int8.choice;
     let percent = |share: f64| 100.0 * share;
     let mut out = String::new();
     writeln!(
@@ -147,7 +148,8 @@ fn remove_stale(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn metadata(run: &Run) -> ModelMeta {
+/// What travels inside a run's models.
+pub(super) fn metadata(run: &Run) -> ModelMeta {
     let model = &run.model;
     // Where the data lay on the computer that trained is nobody's business: its name is enough.
     let mut config = run.config.clone();

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use models::arch::{ArchSpec, PRESETS, preset};
 use toml::{Table, Value};
 
-use super::data_common;
+use super::{data_common, qat};
 use crate::data::SplitScheme;
 use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
@@ -57,6 +57,10 @@ pub struct FitArgs {
     /// TOML file with any of the configuration's keys; flags win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Fine-tune the network of this finished run for int8: train on with the rounding of the int8
+    /// model (5 epochs at a twentieth of the learning rate unless told otherwise).
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "data", "preset", "words", "split", "recipe"])]
+    qat: Option<PathBuf>,
     /// Go on with the run in `--out` where it stopped.
     #[arg(long)]
     resume: bool,
@@ -124,10 +128,10 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     let compute = Compute::choose(config.device)?;
     let data = data_common::load(&config.data_options(arch.sample_rate_hz, arch.window as usize))?;
     let arch = architecture(&config.preset, data.labels.len())?;
-    let run = if args.resume {
-        Run::open(&args.out)?
-    } else {
-        Run::create(&args.out, config, ModelInfo::new(arch, &data))?
+    let run = match &args.qat {
+        _ if args.resume => Run::open(&args.out)?,
+        Some(from) => qat::start(from, &args.out, config, &data, &compute)?,
+        None => Run::create(&args.out, config, ModelInfo::new(arch, &data))?,
     };
     run.check_data(&data)?;
     let megabytes = data.memory_bytes() as f64 / f64::from(1 << 20);
@@ -175,6 +179,9 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
 /// The run's own configuration when resuming, otherwise recipe, file and flags.
 fn configuration(args: &FitArgs) -> anyhow::Result<FitConfig> {
     let flags = args.table()?;
+    if let Some(from) = &args.qat {
+        return qat::configuration(from, args.config.as_deref(), flags);
+    }
     if !args.resume {
         let config = FitConfig::resolve(args.config.as_deref(), flags)?;
         if config.data.as_os_str().is_empty() {

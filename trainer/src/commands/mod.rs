@@ -10,3 +10,4 @@ pub mod evaluate;
 pub mod export;
 pub mod fit;
 mod footprint;
+mod qat;

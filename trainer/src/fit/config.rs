@@ -188,9 +188,22 @@ impl FitConfig {
             Some(value) => value.try_into().map_err(one_line("recipe: "))?,
             None => Recipe::default(),
         };
-        let mut table = Table::try_from(Self::of_recipe(recipe)).map_err(one_line(""))?;
-        let path = file.unwrap_or_else(|| Path::new("flags"));
-        overlay(&mut table, file_table, "", path)?;
+        let table = Table::try_from(Self::of_recipe(recipe)).map_err(one_line(""))?;
+        Self::resolve_over(table, file, flags)
+    }
+
+    /// The same over numbers of another origin than a recipe: a complete configuration.
+    ///
+    /// # Errors
+    /// As [`FitConfig::resolve`].
+    pub fn resolve_over(
+        mut table: Table,
+        file: Option<&Path>,
+        flags: Table,
+    ) -> Result<Self, ConfigError> {
+        if let Some(path) = file {
+            overlay(&mut table, read_table(path)?, "", path)?;
+        }
         overlay(&mut table, flags, "", Path::new("flags"))?;
         let config: Self = Value::Table(table).try_into().map_err(one_line(""))?;
         config.validate()?;

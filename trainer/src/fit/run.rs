@@ -17,7 +17,7 @@ use thiserror::Error;
 use super::checkpoint::{self, CheckpointError, Progress};
 use super::config::{ConfigError, FitConfig};
 use crate::data::Dataset;
-use crate::net::{Compute, Network};
+use crate::net::{Activation, Compute, Network};
 
 /// A run folder.
 #[derive(Clone, Debug)]
@@ -42,6 +42,10 @@ pub struct ModelInfo {
     pub split_sha256: String,
     /// Version of the trainer.
     pub trainer_version: String,
+    /// How an int8 model stores the activations of each layer but the classifier, if the network is
+    /// trained for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Vec<Activation>>,
 }
 
 /// Why a run folder cannot be used.
@@ -97,6 +101,7 @@ impl ModelInfo {
             data_sha256: data.data_sha256.clone(),
             split_sha256: data.split_sha256.clone(),
             trainer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            stored: None,
         }
     }
 }
@@ -167,10 +172,21 @@ impl Run {
     pub fn best_network(&self, compute: &Compute) -> Result<(Network, Progress), RunError> {
         let path = [self.best(), self.last()].into_iter().find(|path| path.exists());
         let path = path.ok_or_else(|| RunError::NoCheckpoint(self.folder.clone()))?;
-        let fresh = Network::new(&self.model.arch, 0, compute)
-            .map_err(|error| self.damaged("model.json", &error.to_string()))?;
-        let (progress, net, _) = checkpoint::load(&path, fresh, None)?;
+        let (progress, net, _) = checkpoint::load(&path, self.fresh_network(compute)?, None)?;
         Ok((net, progress))
+    }
+
+    /// The network before its first step.
+    ///
+    /// # Errors
+    /// The run's description is damaged.
+    pub fn fresh_network(&self, compute: &Compute) -> Result<Network, RunError> {
+        let net = Network::new(&self.model.arch, self.config.seed, compute)
+            .map_err(|error| self.damaged("model.json", &error.to_string()))?;
+        Ok(match &self.model.stored {
+            Some(stored) => net.with_rounding(stored),
+            None => net,
+        })
     }
 
     /// Checks that `data` is what the run was started on.

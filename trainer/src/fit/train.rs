@@ -65,6 +65,15 @@ pub fn fit(
     Trainer::new(run, data, compute, options)?.run()
 }
 
+/// Makes the weights of another network the start of a run that has taken no step yet.
+///
+/// # Errors
+/// The run's folder cannot be written.
+pub fn start_from(run: &Run, net: &Network) -> Result<(), RunError> {
+    let optimizer = optimizer(&run.config);
+    Ok(checkpoint::save(&run.last(), &Progress::default(), net, &optimizer)?)
+}
+
 struct Trainer<'a> {
     run: &'a Run,
     data: &'a Dataset,
@@ -86,9 +95,7 @@ impl<'a> Trainer<'a> {
         options: &'a Options<'a>,
     ) -> Result<Self, RunError> {
         let config = &run.config;
-        let net = Network::new(&run.model.arch, config.seed, compute).map_err(|error| {
-            RunError::Damaged { path: run.folder().join("model.json"), reason: error.to_string() }
-        })?;
+        let net = run.fresh_network(compute)?;
         let fresh = optimizer(config);
         let (progress, net, optimizer) = if run.last().exists() {
             let (progress, net, loaded) = checkpoint::load(&run.last(), net, Some(fresh))?;

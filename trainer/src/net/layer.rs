@@ -8,6 +8,7 @@ use burn::tensor::module::{batch_norm, batch_norm_train, conv1d, max_pool1d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
 
+use super::fake::{self, Activation};
 use super::Compute;
 use crate::kernel::{
     BatchStats, EPSILON, Geometry, LayerTensors, RunningStats, conv_norm_pool_eval,
@@ -34,6 +35,9 @@ pub struct Layer {
     pub variance: Param<Tensor<1>>,
     #[module(skip)]
     geometry: Geometry,
+    /// How an int8 model stores the output, if its rounding is to be trained for.
+    #[module(skip)]
+    pub(super) stored: Option<Activation>,
 }
 
 impl Layer {
@@ -51,6 +55,7 @@ impl Layer {
             mean: zeros().set_require_grad(false),
             variance: ones().set_require_grad(false),
             geometry,
+            stored: None,
         }
     }
 
@@ -61,6 +66,23 @@ impl Layer {
     }
 
     pub(super) fn forward_train(&self, x: Tensor<3>, compute: &Compute) -> (Tensor<3>, BatchStats) {
+        let (out, stats) = self.compute_train(x, compute);
+        (self.rounded(out), stats)
+    }
+
+    fn rounded(&self, out: Tensor<3>) -> Tensor<3> {
+        match self.stored {
+            Some(stored) => fake::activations(out, stored),
+            None => out,
+        }
+    }
+
+    fn filters(&self) -> Tensor<3> {
+        let weight = self.weight.val();
+        if self.stored.is_some() { fake::filters(weight) } else { weight }
+    }
+
+    fn compute_train(&self, x: Tensor<3>, compute: &Compute) -> (Tensor<3>, BatchStats) {
         if compute.fused() {
             return conv_norm_pool_train(x, self.tensors(), self.geometry);
         }
@@ -77,6 +99,10 @@ impl Layer {
     }
 
     pub(super) fn forward(&self, x: Tensor<3>, compute: &Compute) -> Tensor<3> {
+        self.rounded(self.compute(x, compute))
+    }
+
+    fn compute(&self, x: Tensor<3>, compute: &Compute) -> Tensor<3> {
         if compute.fused() {
             let (mean, variance) = (to_vec(self.mean.val()), to_vec(self.variance.val()));
             let stats = RunningStats { mean: &mean, variance: &variance };
@@ -104,7 +130,7 @@ impl Layer {
 
     fn tensors(&self) -> LayerTensors {
         LayerTensors {
-            weight: self.weight.val(),
+            weight: self.filters(),
             bias: self.bias.val(),
             gamma: self.gamma.val(),
             beta: self.beta.val(),
@@ -114,7 +140,7 @@ impl Layer {
     fn convolve(&self, x: Tensor<3>) -> Tensor<3> {
         let Geometry { stride, padding, .. } = self.geometry;
         let options = ConvOptions::new_with_padding([stride], [padding], [1], 1);
-        conv1d(x, self.weight.val(), Some(self.bias.val()), options)
+        conv1d(x, self.filters(), Some(self.bias.val()), options)
     }
 
     fn pool(&self, x: Tensor<3>) -> Tensor<3> {

@@ -4,11 +4,13 @@
 //! classes.
 
 mod compute;
+mod fake;
 mod layer;
 #[cfg(test)]
 mod tests;
 
 pub use compute::{Compute, ComputeError, DeviceChoice, default_to_cpu};
+pub use fake::Activation;
 pub use layer::Layer;
 
 use burn::module::{Module, Param};
@@ -128,8 +130,27 @@ impl Network {
         self
     }
 
+    /// Rounds as an int8 model does that stores the layers' activations like this, from now on.
+    #[must_use]
+    pub fn with_rounding(mut self, stored: &[Activation]) -> Self {
+        for (layer, stored) in self.layers.iter_mut().zip(stored) {
+            layer.stored = Some(*stored);
+        }
+        self
+    }
+
+    /// Computes in floating point, from now on.
+    #[must_use]
+    pub fn without_rounding(mut self) -> Self {
+        self.layers.iter_mut().for_each(|layer| layer.stored = None);
+        self
+    }
+
     fn classify(&self, features: Tensor<2>) -> Tensor<2> {
-        features.matmul(self.weight.val()) + self.bias.val().unsqueeze()
+        let weight = self.weight.val();
+        let rounds = self.layers.iter().any(|layer| layer.stored.is_some());
+        let weight = if rounds { fake::linear(weight) } else { weight };
+        features.matmul(weight) + self.bias.val().unsqueeze()
     }
 }
 

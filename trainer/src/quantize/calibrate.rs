@@ -23,11 +23,13 @@ pub enum Method {
     /// The range with the smallest mean squared error between activations and what is stored of
     /// them.
     MeanSquaredError,
+    /// As the network was trained for.
+    Trained,
 }
 
 impl Method {
-    /// All methods.
-    pub const ALL: [Self; 3] = [Self::MinMax, Self::Percentile, Self::MeanSquaredError];
+    /// The methods to choose among.
+    pub const SEARCHED: [Self; 3] = [Self::MinMax, Self::Percentile, Self::MeanSquaredError];
 
     /// The name for people.
     #[must_use]
@@ -36,6 +38,7 @@ impl Method {
             Self::MinMax => "min-max",
             Self::Percentile => "percentile",
             Self::MeanSquaredError => "mean squared error",
+            Self::Trained => "training",
         }
     }
 }
@@ -76,7 +79,7 @@ impl Ranges {
     pub fn range(&self, layer: usize, method: Method, steps: u16) -> f64 {
         let histogram = &self.layers[layer];
         match method {
-            Method::MinMax => histogram.largest,
+            Method::MinMax | Method::Trained => histogram.largest,
             Method::Percentile => histogram.percentile(0.9999),
             Method::MeanSquaredError => histogram.least_error(steps),
         }

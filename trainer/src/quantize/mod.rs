@@ -13,4 +13,4 @@ pub mod scale;
 pub mod search;
 
 pub use calibrate::{Method, Ranges};
-pub use search::{Choice, Quantized, quantize};
+pub use search::{Activations, Choice, Quantized, quantize};

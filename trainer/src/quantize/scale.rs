@@ -6,6 +6,7 @@ use models::quant::{Factor, LOG2_BITS};
 
 use super::calibrate::{Method, Ranges};
 use crate::export::fold::{Folded, FoldedLayer};
+use crate::net::Activation;
 
 /// Steps of an 8-bit activation. Zero and the ReLU leave half of the codes of a signed number.
 pub const NARROW: u16 = 127;
@@ -28,53 +29,55 @@ struct Weights {
     biases: Vec<f64>,
 }
 
-/// The layers of a model whose first `wide` layers have activations of 16 bits.
+/// How each layer but the classifier stores its activations: the first `wide` layers in 16 bits.
 #[must_use]
-pub fn layers(
-    folded: &Folded,
+pub fn activations(
     arch: &ArchSpec,
     ranges: &Ranges,
     method: Method,
     wide: usize,
-) -> Vec<LayerParts> {
-    let mut weights: Vec<Weights> = folded.layers.iter().map(convolution).collect();
-    weights.push(classifier(folded, arch));
-    let last = weights.len() - 1;
-    let (mut input_limit, mut input_scale) = (f64::from(WIDE) + 1.0, 1.0 / 32_768.0);
-    let mut parts = Vec::with_capacity(weights.len());
-    for index in 0..=last {
-        let (limit, scale) = if index == last {
-            (WIDE, core::f64::consts::LN_2 / f64::from(1u32 << LOG2_BITS))
-        } else if index < wide {
-            let limit = widest(&weights[index + 1]);
-            (limit, HEADROOM * ranges.largest(index) / f64::from(limit))
-        } else {
-            (NARROW, ranges.range(index, method, NARROW) / f64::from(NARROW))
-        };
-        parts.push(integers(&weights[index], input_limit, input_scale, limit, scale));
-        (input_limit, input_scale) = (f64::from(limit), scale);
-    }
-    parts
+) -> Vec<Activation> {
+    let table = arch.layers().map(|table| table.layers).unwrap_or_default();
+    let readers = table.iter().skip(1).enumerate();
+    readers
+        .map(|(index, reader)| {
+            if index < wide {
+                let limit = widest(reader.in_channels * reader.kernel);
+                let scale = HEADROOM * ranges.largest(index) / f64::from(limit);
+                Activation { limit, scale }
+            } else {
+                let scale = ranges.range(index, method, NARROW) / f64::from(NARROW);
+                Activation { limit: NARROW, scale }
+            }
+        })
+        .collect()
 }
 
-/// The largest input with which no sum of a layer can overflow.
-fn widest(layer: &Weights) -> u16 {
-    let rows = layer.values.chunks_exact(layer.row);
-    let heaviest = rows.map(magnitude).fold(1.0, f64::max);
-    (HALF_SUM / heaviest).min(f64::from(WIDE)) as u16
+/// The largest input with which no sum of so many products can overflow.
+fn widest(products: usize) -> u16 {
+    (HALF_SUM / LARGEST_WEIGHT / products as f64).min(f64::from(WIDE)) as u16
+}
+
+/// The layers of a model that stores its activations like this.
+#[must_use]
+pub fn layers(folded: &Folded, arch: &ArchSpec, stored: &[Activation]) -> Vec<LayerParts> {
+    let logits =
+        Activation { limit: WIDE, scale: core::f64::consts::LN_2 / f64::from(1u32 << LOG2_BITS) };
+    let samples = Activation { limit: WIDE + 1, scale: 1.0 / f64::from(WIDE + 1) };
+    let weights = folded.layers.iter().map(convolution).chain([classifier(folded, arch)]);
+    let inputs = [&samples].into_iter().chain(stored);
+    let outputs = stored.iter().chain([&logits]);
+    let layers = weights.zip(inputs.zip(outputs));
+    layers.map(|(weights, (input, output))| integers(&weights, *input, *output)).collect()
 }
 
 fn magnitude(row: &[i8]) -> f64 {
     row.iter().map(|weight| f64::from(weight.unsigned_abs())).sum()
 }
 
-fn integers(
-    layer: &Weights,
-    input_limit: f64,
-    input_scale: f64,
-    limit: u16,
-    scale: f64,
-) -> LayerParts {
+fn integers(layer: &Weights, input: Activation, output: Activation) -> LayerParts {
+    let Activation { limit: input_limit, scale: input_scale } = input;
+    let Activation { limit, scale } = output;
     let mut values = layer.values.clone();
     let (mut biases, mut factors) = (Vec::new(), Vec::new());
     let rows = values.chunks_exact_mut(layer.row).zip(layer.scales.iter().zip(&layer.biases));
@@ -88,7 +91,7 @@ fn integers(
             let coarser = weight_scale / wanted;
             row.iter_mut().for_each(|w| *w = (f64::from(*w) * coarser).round() as i8);
         }
-        debug_assert!(magnitude(row) * input_limit <= HALF_SUM + 1.0, "sums stay within an i32");
+        debug_assert!(magnitude(row) * f64::from(input_limit) <= HALF_SUM + 1.0, "sums stay within an i32");
         biases.push((bias / (input_scale * wanted)).round() as i32);
         let factor = Factor::from_real(input_scale * wanted / scale);
         factors.push(factor.expect("the scale was chosen for it"));

@@ -11,7 +11,7 @@ use super::scale;
 use crate::data::{Clip, Dataset, Part};
 use crate::evaluate::{gain, int8, predict};
 use crate::export::fold::Folded;
-use crate::net::{Compute, Network};
+use crate::net::{Activation, Compute, Network};
 
 /// Clips of the training split that ranges are watched on.
 const CALIBRATION_CLIPS: usize = 512;
@@ -35,6 +35,8 @@ pub struct Choice {
     pub accuracy: [f64; 2],
     /// The same by the network in floating point.
     pub float_accuracy: [f64; 2],
+    /// What follows for the activations of each layer but the classifier.
+    pub stored: Vec<Activation>,
 }
 
 /// An int8 model.
@@ -48,6 +50,15 @@ pub struct Quantized {
     pub tried: Vec<Choice>,
     /// Precision layer by layer.
     pub noise: Vec<LayerNoise>,
+}
+
+/// How the activations of a model are chosen.
+#[derive(Clone, Copy, Debug)]
+pub enum Activations<'a> {
+    /// By what does best on validation.
+    Search,
+    /// As the network was trained for.
+    Trained(&'a [Activation]),
 }
 
 /// Quantises a trained network. Ranges come from the training clips, the choice among methods from the
@@ -65,31 +76,44 @@ pub fn quantize(
     folded: &Folded,
     meta: &ModelMeta,
     data: &Dataset,
+    activations: Activations<'_>,
     compute: &Compute,
 ) -> Quantized {
     let seed = meta.provenance.seed;
     let window = meta.arch.window as usize;
-    let net = net.valid();
-    let training = predict::with_silence(data, Part::Training, seed);
-    let ranges = Ranges::watch(&net, &every(&training, CALIBRATION_CLIPS), window, compute);
+    let net = net.valid().without_rounding();
     let validation = predict::with_silence(data, Part::Validation, seed);
     let both = [validation.clone(), gain::apply(&validation, QUIET_DB)];
     let float_accuracy =
         both.each_ref().map(|clips| predict::network(&net, clips, window, compute).accuracy());
 
-    let mut tried: Vec<(Choice, Vec<u8>)> = Vec::new();
-    for wide in 0..=MOST_WIDE.min(folded.layers.len()) {
-        for method in Method::ALL {
-            let layers = scale::layers(folded, &meta.arch, &ranges, method, wide);
-            let bytes = encode(meta, layers);
-            let accuracy =
-                both.each_ref().map(|clips| int8::predict(&read(&bytes), clips).accuracy());
-            tried.push((Choice { method, wide, accuracy, float_accuracy }, bytes));
+    let attempt = |method, stored: Vec<Activation>| {
+        let layers = scale::layers(folded, &meta.arch, &stored);
+        let bytes = encode(meta, layers);
+        let accuracy =
+            both.each_ref().map(|clips| int8::predict(&read(&bytes), clips).accuracy());
+        let wide = stored.iter().filter(|stored| stored.limit > scale::NARROW).count();
+        (Choice { method, wide, accuracy, float_accuracy, stored }, bytes)
+    };
+    let tried = match activations {
+        Activations::Trained(stored) => vec![attempt(Method::Trained, stored.to_vec())],
+        Activations::Search => {
+            let training = predict::with_silence(data, Part::Training, seed);
+            let clips = every(&training, CALIBRATION_CLIPS);
+            let ranges = Ranges::watch(&net, &clips, window, compute);
+            let mut tried: Vec<(Choice, Vec<u8>)> = Vec::new();
+            for wide in 0..=MOST_WIDE.min(folded.layers.len()) {
+                for method in Method::SEARCHED {
+                    let stored = scale::activations(&meta.arch, &ranges, method, wide);
+                    tried.push(attempt(method, stored));
+                }
+                if tried.iter().any(|(choice, _)| choice.is_enough()) {
+                    break;
+                }
+            }
+            tried
         }
-        if tried.iter().any(|(choice, _)| choice.is_enough()) {
-            break;
-        }
-    }
+    };
     let best = tried.iter().rev().max_by(|a, b| a.0.merit().total_cmp(&b.0.merit()));
     let (choice, bytes) = best.expect("something was tried").clone();
     let noise = noise::measure(&read(&bytes), &net, &every(&validation, NOISE_CLIPS), compute);
