@@ -1,0 +1,183 @@
+//! Sixteen outputs at a time, on x86-64 hosts.
+//!
+//! For this the weights are widened and interleaved once ([`PackedLayer`]): blocks of 16 outputs, in a
+//! block pairs of neighbouring weights, in a pair output by output. A pair of inputs, broadcast,
+//! then multiplies a pair of weights of 16 outputs, and no sum has to be gathered across lanes.
+#![allow(unsafe_code)]
+
+use core::arch::x86_64::{
+    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32,
+    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_storeu_si256, _mm512_dpwssd_epi32,
+    _mm512_loadu_si512, _mm512_max_epi32, _mm512_set1_epi32, _mm512_setzero_si512,
+    _mm512_storeu_si512,
+};
+use std::vec;
+use std::vec::Vec;
+
+use models::q8::Layer;
+
+/// Outputs of a block.
+pub(crate) const BLOCK: usize = 16;
+
+/// The weights of a layer in the order of this kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct PackedLayer {
+    weights: Vec<i16>,
+    row: usize,
+}
+
+/// Vector instructions of this machine that the kernel can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vectors {
+    /// 256 bits.
+    Avx2,
+    /// 512 bits, multiplying and adding in one instruction.
+    Avx512Vnni,
+}
+
+impl Vectors {
+    /// The best that this machine has.
+    pub(crate) fn detect() -> Option<Self> {
+        if std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512vnni")
+        {
+            Some(Self::Avx512Vnni)
+        } else if std::arch::is_x86_feature_detected!("avx2") {
+            Some(Self::Avx2)
+        } else {
+            None
+        }
+    }
+}
+
+impl PackedLayer {
+    pub(crate) fn new(layer: &Layer<'_>) -> Self {
+        let (outputs, row) = (layer.shape.outputs, layer.shape.row());
+        let mut weights = vec![0; outputs.next_multiple_of(BLOCK) * row];
+        for output in 0..outputs {
+            let block = (output / BLOCK) * BLOCK * row;
+            for (t, weight) in layer.row(output).iter().enumerate() {
+                let place = block + (t / 2 * BLOCK + output % BLOCK) * 2 + t % 2;
+                weights[place] = weight.cast_signed().into();
+            }
+        }
+        Self { weights, row }
+    }
+
+    /// The largest sums over `pool` positions of the patch, `step` elements apart, for a block of
+    /// outputs.
+    pub(crate) fn largest(
+        &self,
+        vectors: Vectors,
+        block: usize,
+        patch: &[i16],
+        step: usize,
+        pool: usize,
+    ) -> [i32; BLOCK] {
+        let weights = &self.weights[block * BLOCK * self.row..][..BLOCK * self.row];
+        assert!(patch.len() >= self.row + (pool - 1) * step, "the patch holds all positions");
+        let mut out = [i32::MIN; BLOCK];
+        let mut position = 0;
+        while position < pool {
+            let patch = &patch[position * step..];
+            let count = (pool - position).min(4);
+            // SAFETY: `vectors` comes from `detect`; the weights are whole pairs of blocks, and the
+            // patch holds a row at each position, as checked above.
+            unsafe {
+                match (vectors, count) {
+                    (Vectors::Avx2, 1) => avx2::<1>(weights, patch, step, &mut out),
+                    (Vectors::Avx2, 2) => avx2::<2>(weights, patch, step, &mut out),
+                    (Vectors::Avx2, 3) => avx2::<3>(weights, patch, step, &mut out),
+                    (Vectors::Avx2, _) => avx2::<4>(weights, patch, step, &mut out),
+                    (Vectors::Avx512Vnni, 1) => avx512::<1>(weights, patch, step, &mut out),
+                    (Vectors::Avx512Vnni, 2) => avx512::<2>(weights, patch, step, &mut out),
+                    (Vectors::Avx512Vnni, 3) => avx512::<3>(weights, patch, step, &mut out),
+                    (Vectors::Avx512Vnni, _) => avx512::<4>(weights, patch, step, &mut out),
+                }
+            }
+            position += count;
+        }
+        out
+    }
+}
+
+/// Two inputs as one element of 32 bits.
+///
+/// # Safety
+///
+/// `inputs` points to two elements.
+#[inline]
+unsafe fn pair(inputs: *const i16) -> i32 {
+    // SAFETY: the caller says so; the read does not ask for alignment.
+    unsafe { inputs.cast::<i32>().read_unaligned() }
+}
+
+/// # Safety
+///
+/// The machine has AVX2, `weights` holds whole pairs of a block, and the patch as many elements as a row
+/// has at each of the P positions.
+#[target_feature(enable = "avx2")]
+unsafe fn avx2<const P: usize>(
+    weights: &[i16],
+    patch: &[i16],
+    step: usize,
+    out: &mut [i32; BLOCK],
+) {
+    let inputs: [*const i16; P] = core::array::from_fn(|j| patch[j * step..].as_ptr());
+    let mut sums = [[_mm256_setzero_si256(); 2]; P];
+    for (t, weights) in weights.chunks_exact(2 * BLOCK).enumerate() {
+        let weights = weights.as_ptr().cast::<__m256i>();
+        // SAFETY: a chunk holds two vectors; t is a pair of the row.
+        let weights = unsafe { [_mm256_loadu_si256(weights), _mm256_loadu_si256(weights.add(1))] };
+        for (sums, inputs) in sums.iter_mut().zip(inputs) {
+            // SAFETY: as above.
+            let input = _mm256_set1_epi32(unsafe { pair(inputs.add(2 * t)) });
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(weights, input));
+            }
+        }
+    }
+    let out = out.as_mut_ptr().cast::<__m256i>();
+    for half in 0..2 {
+        // SAFETY: `out` holds two vectors.
+        unsafe {
+            let mut largest = _mm256_loadu_si256(out.add(half));
+            for sums in &sums {
+                largest = _mm256_max_epi32(largest, sums[half]);
+            }
+            _mm256_storeu_si256(out.add(half), largest);
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`avx2`], on a machine with AVX-512 and its VNNI.
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn avx512<const P: usize>(
+    weights: &[i16],
+    patch: &[i16],
+    step: usize,
+    out: &mut [i32; BLOCK],
+) {
+    let inputs: [*const i16; P] = core::array::from_fn(|j| patch[j * step..].as_ptr());
+    let mut sums = [_mm512_setzero_si512(); P];
+    for (t, weights) in weights.chunks_exact(2 * BLOCK).enumerate() {
+        // SAFETY: a chunk holds one vector; t is a pair of the row.
+        let weights = unsafe { _mm512_loadu_si512(weights.as_ptr().cast::<__m512i>()) };
+        for (sum, inputs) in sums.iter_mut().zip(inputs) {
+            // SAFETY: as above.
+            let input = _mm512_set1_epi32(unsafe { pair(inputs.add(2 * t)) });
+            *sum = _mm512_dpwssd_epi32(*sum, weights, input);
+        }
+    }
+    let out = out.as_mut_ptr().cast::<__m512i>();
+    // SAFETY: `out` holds one vector.
+    unsafe {
+        let mut largest = _mm512_loadu_si512(out);
+        for sum in sums {
+            largest = _mm512_max_epi32(largest, sum);
+        }
+        _mm512_storeu_si512(out, largest);
+    }
+}
