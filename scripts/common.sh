@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # One feature list for everyday work and checks: the microphone, no GPU.
-FEATURES=(--no-default-features --features auricle-runtime/microphone)
+FEATURES=(--no-default-features --features auricle-runtime/microphone,firmware-sim/host)
 TARGET=${CARGO_TARGET_DIR:-target}
 BIN=$TARGET/debug
 
