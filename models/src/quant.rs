@@ -83,9 +83,18 @@ pub const fn requantize_relu(sum: i32, factor: Factor, limit: u16) -> i16 {
         return 0;
     }
     let product = sum as u64 * factor.multiplier as u64;
+    if factor.shift >= HIGH_SHIFT {
+        // The low word cannot change the result: half a unit is a bit of the high word.
+        let high = (product >> 32) as u32 >> (factor.shift - HIGH_SHIFT);
+        let rounded = (high + 1) >> 1;
+        return if rounded > limit as u32 { limit as i16 } else { rounded as i16 };
+    }
     let rounded = (product + (1 << (factor.shift - 1))) >> factor.shift;
     if rounded > limit as u64 { limit as i16 } else { rounded as i16 }
 }
+
+/// From this shift on, a product's high word alone says what it is rounded to.
+pub const HIGH_SHIFT: u8 = 33;
 
 /// 2^-(i/32) for i from 0 to 31, as multiples of 2^-16.
 const COARSE: [u32; 32] = powers(32.0);

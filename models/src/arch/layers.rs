@@ -215,22 +215,30 @@ impl ArchSpec {
     /// # Errors
     /// The first layer that cannot be built, and why.
     pub fn layers(&self) -> Result<LayerTable, ArchError> {
-        self.check_input()?;
         let mut layers = Layers::new();
-        let mut push = |layer| {
-            let pushed = layers.push(layer);
+        self.each_layer(|layer| {
+            let pushed = layers.push(*layer);
             debug_assert!(pushed.is_ok(), "Layers holds the most blocks there can be");
-        };
+        })?;
+        Ok(LayerTable { layers })
+    }
+
+    /// Computes the layers one after the other, for computers without room for all of them.
+    ///
+    /// # Errors
+    /// The first layer that cannot be built, and why.
+    pub fn each_layer(&self, mut each: impl FnMut(&Layer)) -> Result<(), ArchError> {
+        self.check_input()?;
         let mut last = self.stem_layer()?;
-        push(last);
+        each(&last);
         for number in 1..=self.blocks.len() {
             last = self.block_layer(number, &last)?;
-            push(last);
+            each(&last);
         }
         last = self.head_layer(&last)?;
-        push(last);
-        push(self.classifier_layer(&last)?);
-        Ok(LayerTable { layers })
+        each(&last);
+        each(&self.classifier_layer(&last)?);
+        Ok(())
     }
 
     fn check_input(&self) -> Result<(), ArchError> {

@@ -73,12 +73,13 @@ impl Streaming {
     ///
     /// # Panics
     /// If `hop` is 0.
+    #[inline(never)]
     pub fn new(arch: &ArchSpec, hop: u32) -> Result<Self, ArchError> {
         assert!(hop > 0, "a hop is at least 1 sample");
-        let table = arch.layers()?;
         let hop = hop as usize;
         let mut shared = heapless::Vec::<Level, { MAX_BLOCKS + 1 }>::new();
-        for (index, layer) in table.layers[..=arch.blocks.len()].iter().enumerate() {
+        let mut index = 0;
+        arch.each_layer(|layer| {
             let level = Level {
                 stride: layer.stride,
                 len: layer.out_len,
@@ -87,14 +88,17 @@ impl Streaming {
                 slots: 0,
                 needs: 0,
             };
-            let level = match shared.last() {
-                None => Some(level),
-                Some(input) => level.behind(input, &arch.blocks[index - 1]),
+            let level = match (shared.last(), index) {
+                (_, index) if index > arch.blocks.len() || index > shared.len() => None,
+                (None, _) => Some(level),
+                (Some(input), index) => level.behind(input, &arch.blocks[index - 1]),
             };
-            let Some(level) = level.filter(|_| hop.is_multiple_of(layer.stride)) else { break };
-            let pushed = shared.push(level);
-            debug_assert!(pushed.is_ok(), "there is a level for every block and the stem");
-        }
+            if let Some(level) = level.filter(|_| hop.is_multiple_of(layer.stride)) {
+                let pushed = shared.push(level);
+                debug_assert!(pushed.is_ok(), "there is a level for every block and the stem");
+            }
+            index += 1;
+        })?;
         let mut streaming = Self { hop, shared };
         streaming.count_slots(arch);
         Ok(streaming)
@@ -129,21 +133,32 @@ impl Streaming {
     /// Multiply-accumulates at this hop. Columns that pooling drops are not computed.
     #[must_use]
     pub fn cost(&self, table: &LayerTable) -> StreamCost {
-        let mut cost = StreamCost::default();
-        let levels = table.layers.len() - 2;
-        for (index, layer) in table.layers.iter().enumerate() {
-            let before = if index == 0 { layer.stride } else { table.layers[index - 1].stride };
-            let pool = if index < levels { layer.stride / before } else { 1 };
-            let column = (pool * layer.kernel * layer.in_channels * layer.out_channels) as u64;
-            match self.shared.get(index) {
-                Some(level) => {
-                    cost.shared += column * (self.hop / level.stride) as u64;
-                    cost.edges += column * (level.left + level.len - level.right) as u64;
-                }
-                _ => cost.tail += column * layer.out_len as u64,
-            }
+        let layers = (0..table.layers.len()).map(|layer| self.layer_cost(table, layer));
+        layers.fold(StreamCost::default(), |sum, layer| StreamCost {
+            shared: sum.shared + layer.shared,
+            edges: sum.edges + layer.edges,
+            tail: sum.tail + layer.tail,
+        })
+    }
+
+    /// The same of one layer, in the order of the table.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    #[must_use]
+    pub fn layer_cost(&self, table: &LayerTable, index: usize) -> StreamCost {
+        let layer = &table.layers[index];
+        let before = if index == 0 { layer.stride } else { table.layers[index - 1].stride };
+        let pool = if index < table.layers.len() - 2 { layer.stride / before } else { 1 };
+        let column = (pool * layer.kernel * layer.in_channels * layer.out_channels) as u64;
+        match self.shared.get(index) {
+            Some(level) => StreamCost {
+                shared: column * (self.hop / level.stride) as u64,
+                edges: column * (level.left + level.len - level.right) as u64,
+                tail: 0,
+            },
+            None => StreamCost { shared: 0, edges: 0, tail: column * layer.out_len as u64 },
         }
-        cost
     }
 }
 

@@ -30,7 +30,7 @@ pub enum FormatError {
     },
     /// There is not one entry for every layer.
     LayerCount,
-    /// A layer's multiplier, shift or limit is out of range.
+    /// A layer's multiplier, shift, limit or output scale is out of range.
     Layer(LayerName),
     /// There is not one label a class, or one is empty.
     Labels,

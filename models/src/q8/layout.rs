@@ -1,6 +1,8 @@
 //! Where a layer's numbers lie in the data.
 
-use crate::arch::{Layer, LayerName, LayerTable};
+#[cfg(feature = "alloc")]
+use crate::arch::LayerTable;
+use crate::arch::{Layer, LayerName};
 
 /// Bytes between which weights are padded with zeros, so that engines can read them in words.
 const GROUP: usize = 4;
@@ -29,12 +31,14 @@ pub struct Shape {
 
 impl Shape {
     /// The shapes of a network, in the order of its layers.
+    #[cfg(feature = "alloc")]
     pub(super) fn of(table: &LayerTable) -> impl Iterator<Item = Self> + '_ {
         let columns = table.layers.iter().rev().nth(1).map_or(1, |head| head.out_len);
         table.layers.iter().map(move |layer| Self::of_layer(layer, columns))
     }
 
-    fn of_layer(layer: &Layer, columns: usize) -> Self {
+    /// The shape of a layer, where the head makes so many columns.
+    pub(super) fn of_layer(layer: &Layer, columns: usize) -> Self {
         let outputs = layer.out_channels;
         match layer.name {
             LayerName::Stem => Self { outputs, taps: 1, inputs: layer.kernel },

@@ -1,16 +1,18 @@
 //! The memory that an engine needs for a model on a stream.
 
 use super::{Model, padded};
-use crate::arch::{MAX_BLOCKS, Streaming};
+use crate::arch::{Layer, Streaming};
 
 /// Where the columns of one level lie: first the ring of the newest ones, then the left edges of the
 /// windows in flight, then the right edge of the window that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelMemory {
-    /// Channels of a column.
+    /// Channels of a column, padded to whole groups.
     pub channels: usize,
     /// Bytes of an element: 1 or 2.
     pub width: usize,
+    /// Columns of a window.
+    pub len: usize,
     /// Columns of the ring.
     pub ring: usize,
     /// Columns of all left edges.
@@ -23,28 +25,35 @@ impl LevelMemory {
     /// Columns in all.
     #[must_use]
     pub const fn columns(&self) -> usize {
-        self.ring + self.left + self.right
+        self.ring.saturating_add(self.left).saturating_add(self.right)
     }
 
     /// 32-bit words in all.
     #[must_use]
     pub const fn words(&self) -> usize {
-        (self.columns() * self.channels * self.width).div_ceil(4)
+        // A file of a few kilobytes can ask for more than 32 bits can count. Columns are below 2^41,
+        // channels and width together below 2^18.
+        let bytes = self.columns() as u64 * (self.channels * self.width) as u64;
+        let words = bytes.div_ceil(4);
+        if words > usize::MAX as u64 { usize::MAX } else { words as usize }
     }
 }
 
 /// The memory of an engine, in the order in which it is cut.
+///
+/// Sums saturate: a network that needs more than a machine can address needs `usize::MAX`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
     /// What windows share.
     pub streaming: Streaming,
     /// Samples kept: those of one stem column, or a whole window where nothing is shared.
     pub samples: usize,
-    /// Columns kept at each level: the stem's, then those of the blocks.
-    pub levels: heapless::Vec<LevelMemory, { MAX_BLOCKS + 1 }>,
-    /// 16-bit elements of the input that one output column is computed from.
+    /// 32-bit words of the columns kept at all levels.
+    pub columns: usize,
+    /// 16-bit elements of the inputs that one output column is computed from, those of each position
+    /// of the pool for themselves.
     pub patch: usize,
-    /// 16-bit elements of the largest column.
+    /// 16-bit elements of the largest column, padded to whole groups.
     pub column: usize,
     /// Outputs.
     pub classes: usize,
@@ -56,73 +65,104 @@ impl MemoryPlan {
     /// # Panics
     /// If `hop` is 0.
     #[must_use]
+    #[inline(never)]
     pub fn new(model: &Model<'_>, hop: u32) -> Self {
         let streaming = Streaming::new(model.arch(), hop);
-        Self::with(model, streaming.expect("a parsed model's network was checked"))
+        let mut plan = Self::empty(streaming.expect("a parsed model's network was checked"));
+        plan.fill(model);
+        plan
     }
 
     /// The memory for windows of which each is computed for itself.
     #[must_use]
     pub fn for_windows(model: &Model<'_>) -> Self {
         let hop = model.arch().window as usize;
-        Self::with(model, Streaming { hop, shared: heapless::Vec::new() })
+        let mut plan = Self::empty(Streaming { hop, shared: heapless::Vec::new() });
+        plan.fill(model);
+        plan
     }
 
-    fn with(model: &Model<'_>, streaming: Streaming) -> Self {
+    const fn empty(streaming: Streaming) -> Self {
+        Self { streaming, samples: 0, columns: 0, patch: 0, column: 0, classes: 0 }
+    }
+
+    #[inline(never)]
+    fn fill(&mut self, model: &Model<'_>) {
         let arch = model.arch();
-        let table = arch.layers().expect("a parsed model's network was checked");
-        let mut levels = heapless::Vec::new();
-        let (mut patch, mut column) = (padded(arch.stem.kernel.into()), 0);
-        let last_shared = streaming.shared.len().checked_sub(1);
-        for (index, layer) in table.layers[..=arch.blocks.len()].iter().enumerate() {
-            let reader = arch.blocks.get(index);
-            let reach = reader.map_or(0, |b| usize::from(b.kernel) + usize::from(b.pool) - 1);
-            let mut level = LevelMemory {
-                channels: layer.out_channels,
-                width: model.layers()[index].bits() as usize / 8,
-                ring: reach.min(layer.out_len),
-                left: 0,
-                right: 0,
-            };
-            if let Some(shared) = streaming.shared.get(index) {
-                level.left = shared.left * shared.slots;
-                level.right = shared.len - shared.right;
-                level.ring = reach;
-                if last_shared == Some(index) {
-                    level.ring = (shared.right - shared.left).max(1);
-                }
+        let shares = !self.streaming.shared.is_empty();
+        self.samples = if shares { arch.stem.kernel.into() } else { arch.window as usize };
+        self.classes = arch.classes.into();
+        self.patch = padded(arch.stem.kernel.into());
+        let mut index = 0;
+        let built = arch.each_layer(|layer| {
+            let blocks = arch.blocks.len();
+            // What the layer reads besides the stem's samples are columns of the layer before.
+            if index > 0 && index <= blocks + 1 {
+                let positions = arch.blocks.get(index - 1).map_or(1, |block| block.pool.into());
+                let row = padded(layer.in_channels).saturating_mul(layer.kernel);
+                self.patch = self.patch.max(row.saturating_mul(positions));
             }
-            patch = patch.max(reach * padded(layer.out_channels));
-            column = column.max(layer.out_channels);
-            let pushed = levels.push(level);
-            debug_assert!(pushed.is_ok(), "there is a level for every block and the stem");
+            if index <= blocks + 1 {
+                // The classifier reads the head's columns one by one.
+                let column = padded(layer.out_channels);
+                (self.column, self.patch) = (self.column.max(column), self.patch.max(column));
+            }
+            index += 1;
+        });
+        debug_assert!(built.is_ok(), "a parsed model's network was checked");
+        let mut columns = 0usize;
+        self.each_level(model, |_, level| columns = columns.saturating_add(level.words()));
+        self.columns = columns;
+    }
+
+    /// The levels one after the other: the stem's, then those of the blocks.
+    pub fn each_level(&self, model: &Model<'_>, mut each: impl FnMut(usize, &LevelMemory)) {
+        let arch = model.arch();
+        let mut index = 0;
+        let built = arch.each_layer(|layer| {
+            if index <= arch.blocks.len() {
+                each(index, &self.level(model, index, layer));
+            }
+            index += 1;
+        });
+        debug_assert!(built.is_ok(), "a parsed model's network was checked");
+    }
+
+    fn level(&self, model: &Model<'_>, index: usize, layer: &Layer) -> LevelMemory {
+        let reader = model.arch().blocks.get(index);
+        let reach = reader.map_or(0, |b| usize::from(b.kernel) + usize::from(b.pool) - 1);
+        let mut level = LevelMemory {
+            channels: padded(layer.out_channels),
+            width: model.layers()[index].bits() as usize / 8,
+            len: layer.out_len,
+            ring: reach.min(layer.out_len),
+            left: 0,
+            right: 0,
+        };
+        if let Some(shared) = self.streaming.shared.get(index) {
+            level.left = shared.left.saturating_mul(shared.slots);
+            level.right = shared.len - shared.right;
+            level.ring = reach;
+            if index + 1 == self.streaming.shared.len() {
+                level.ring = (shared.right - shared.left).max(1);
+            }
         }
-        let head = usize::from(arch.head.channels);
-        let last = &table.layers[arch.blocks.len()];
-        patch = patch.max(padded(last.out_channels)).max(padded(head));
-        column = column.max(head);
-        let whole = arch.window as usize;
-        let samples = if last_shared.is_some() { arch.stem.kernel.into() } else { whole };
-        let classes = usize::from(arch.classes);
-        Self { streaming, samples, levels, patch, column, classes }
+        level
     }
 
     /// 32-bit words in all.
     #[must_use]
-    pub fn words(&self) -> usize {
-        let levels: usize = self.levels.iter().map(LevelMemory::words).sum();
-        let halves = |elements: usize| elements.div_ceil(2);
-        halves(self.samples)
-            + levels
-            + halves(self.patch)
-            + halves(self.column)
+    pub const fn words(&self) -> usize {
+        let rest = self.samples.div_ceil(2)
+            + self.column.div_ceil(2)
             + self.classes
-            + halves(self.classes)
+            + self.classes.div_ceil(2);
+        self.columns.saturating_add(self.patch.div_ceil(2)).saturating_add(rest)
     }
 
     /// Bytes in all, without the few hundred of the engine's own variables.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        4 * self.words()
+    pub const fn bytes(&self) -> usize {
+        self.words().saturating_mul(4)
     }
 }

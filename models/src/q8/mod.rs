@@ -30,6 +30,8 @@ const DATA_ALIGNMENT: usize = 16;
 pub const MAX_LIMIT: u16 = i16::MAX as u16;
 
 /// CRC-32 (the one of Ethernet and zip) of the bytes behind the checksum.
-const fn checksum(bytes: &[u8]) -> u32 {
-    crc::Crc::<u32, crc::Table<1>>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
+fn checksum(bytes: &[u8]) -> u32 {
+    // Not a constant, which would be copied to the stack.
+    static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, _>::new(&crc::CRC_32_ISO_HDLC);
+    CRC.checksum(bytes)
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, MAGIC, MAX_LIMIT, Shape, VERSION, checksum};
-use crate::arch::{ArchSpec, LayerTable, MAX_BLOCKS};
+use crate::arch::{ArchSpec, Head, LayerName, MAX_BLOCKS, Stem, Task};
 use crate::quant::Factor;
 use crate::stream::{NEVER, Q15, Settings};
 
@@ -22,6 +22,28 @@ pub(super) struct Body<'a> {
     pub decision: Decision<'a>,
     pub seed: u64,
     pub layers: heapless::Vec<Scale, MAX_LAYERS>,
+}
+
+impl<'a> Body<'a> {
+    #[inline(never)]
+    fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        postcard::from_bytes(bytes).map_err(|_| FormatError::Malformed)
+    }
+
+    #[inline(never)]
+    fn check(&self) -> Result<(), FormatError> {
+        self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
+        let labels = || self.labels.split('\n');
+        if labels().any(str::is_empty) || labels().count() != usize::from(self.arch.classes) {
+            return Err(FormatError::Labels);
+        }
+        let decision = &self.decision;
+        let complete = decision.thresholds.len() == 2 * usize::from(self.arch.classes);
+        let sensible = |threshold: Q15| threshold <= crate::stream::ONE || threshold == NEVER;
+        let fine =
+            decision.hop > 0 && decision.smoothing > 0 && decision.thresholds().all(sensible);
+        if complete && fine { Ok(()) } else { Err(FormatError::Decision) }
+    }
 }
 
 /// What the body says of a layer.
@@ -80,15 +102,14 @@ pub struct Model<'a> {
 pub struct Layer<'a> {
     /// Rows, taps and inputs.
     pub shape: Shape,
-    /// The largest output behind the ReLU; it needs 8 bits up to 127, 16 beyond.
-    pub limit: u16,
     /// What one unit of the output stands for. Of the classifier: of a logit to base e.
     pub scale: f32,
-    /// All rows of weights (`i8`), one after the other.
-    pub weights: &'a [u8],
-    biases: &'a [u8],
-    multipliers: &'a [u8],
-    shifts: &'a [u8],
+    /// The largest output behind the ReLU; it needs 8 bits up to 127, 16 beyond.
+    pub limit: u16,
+    /// The least of all shifts.
+    least_shift: u8,
+    /// Weights, biases, multipliers and shifts, as [`Shape`] describes them.
+    data: &'a [u8],
 }
 
 impl<'a> Model<'a> {
@@ -96,16 +117,71 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// The first thing that is wrong.
+    #[inline(never)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        // In steps that each give back their stack: small computers have little of it.
+        let mut model = Self::EMPTY;
         let (body, data) = split(bytes)?;
-        let (body, _) =
-            postcard::take_from_bytes::<Body<'a>>(body).map_err(|_| FormatError::Malformed)?;
-        let table = body.arch.layers().map_err(FormatError::Arch)?;
-        check_labels(&body)?;
-        check_decision(&body)?;
-        let Body { preset, arch, labels, decision, seed, layers } = body;
-        let layers = cut(&table, &layers, data)?;
-        Ok(Self { preset, arch, labels, decision, seed, layers })
+        model.read(body)?;
+        model.cut(data)?;
+        Ok(model)
+    }
+
+    const EMPTY: Self = Self {
+        preset: "",
+        arch: ArchSpec {
+            sample_rate_hz: 0,
+            window: 0,
+            stem: Stem { channels: 0, kernel: 0, stride: 0 },
+            blocks: heapless::Vec::new(),
+            head: Head { channels: 0 },
+            classes: 0,
+            task: Task::MultiClass,
+        },
+        labels: "",
+        decision: Decision { hop: 0, smoothing: 0, warm_up: 0, suppression: 0, thresholds: &[] },
+        seed: 0,
+        layers: heapless::Vec::new(),
+    };
+
+    /// Reads and checks the body, and begins the layers with what it says of them.
+    #[inline(never)]
+    fn read(&mut self, bytes: &'a [u8]) -> Result<(), FormatError> {
+        let body = &Body::read(bytes);
+        let body = body.as_ref().map_err(|error| *error)?;
+        body.check()?;
+        (self.preset, self.labels, self.seed) = (body.preset, body.labels, body.seed);
+        (self.arch, self.decision) = (body.arch.clone(), body.decision);
+        for Scale { output: scale, limit } in &body.layers {
+            let shape = Shape { outputs: 0, taps: 0, inputs: 0 };
+            let layer = Layer { shape, scale: *scale, limit: *limit, least_shift: 0, data: &[] };
+            let pushed = self.layers.push(layer);
+            debug_assert!(pushed.is_ok(), "a body has at most MAX_LAYERS layers");
+        }
+        Ok(())
+    }
+
+    /// Cuts the data into layers.
+    #[inline(never)]
+    fn cut(&mut self, data: &'a [u8]) -> Result<(), FormatError> {
+        let mut needed = 0;
+        each_shape(&self.arch, |_, shape| {
+            needed += shape.bytes();
+            Ok(())
+        })?;
+        if needed != data.len() as u64 {
+            return Err(FormatError::DataLength { needed });
+        }
+        if self.layers.len() != self.arch.blocks.len() + 3 {
+            return Err(FormatError::LayerCount);
+        }
+        let (mut layers, mut rest) = (self.layers.iter_mut(), data);
+        each_shape(&self.arch, |name, shape| {
+            let (numbers, behind) = rest.split_at(shape.bytes() as usize);
+            rest = behind;
+            let filled = layers.next().is_some_and(|layer| layer.fill(shape, numbers));
+            if filled { Ok(()) } else { Err(FormatError::Layer(name)) }
+        })
     }
 
     /// Name of the preset, or of the user's own architecture.
@@ -158,11 +234,25 @@ impl fmt::Debug for Model<'_> {
     }
 }
 
-impl Layer<'_> {
+impl<'a> Layer<'a> {
+    /// Fills in a layer's numbers; false if something is out of range.
+    fn fill(&mut self, shape: Shape, data: &'a [u8]) -> bool {
+        (self.shape, self.data, self.least_shift) = (shape, data, u8::MAX);
+        for output in 0..shape.outputs {
+            let factor = self.factor(output);
+            if !factor.is_valid() {
+                return false;
+            }
+            self.least_shift = self.least_shift.min(factor.shift);
+        }
+        let positive = self.scale.is_finite() && self.scale > 0.0;
+        positive && self.limit > 0 && self.limit <= MAX_LIMIT
+    }
+
     /// Bytes of all numbers.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.weights.len() + self.biases.len() + self.multipliers.len() + self.shifts.len()
+        self.data.len()
     }
 
     /// Bits that an output needs.
@@ -171,15 +261,60 @@ impl Layer<'_> {
         if self.limit <= i8::MAX as u16 { 8 } else { 16 }
     }
 
+    /// The least shift of all outputs' factors.
+    #[must_use]
+    pub const fn least_shift(&self) -> u8 {
+        self.least_shift
+    }
+
+    /// All numbers, as [`Shape`] describes them.
+    #[must_use]
+    #[inline]
+    pub const fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// All rows of weights (`i8`), one after the other.
+    #[must_use]
+    #[inline]
+    pub fn weights(&self) -> &'a [u8] {
+        &self.data[..self.biases_at()]
+    }
+
+    /// All biases, each 4 bytes, little-endian.
+    #[must_use]
+    #[inline]
+    pub fn biases(&self) -> &'a [u8] {
+        &self.data[self.biases_at()..][..4 * self.shape.outputs]
+    }
+
+    /// All multipliers, each 4 bytes, little-endian.
+    #[must_use]
+    #[inline]
+    pub fn multipliers(&self) -> &'a [u8] {
+        &self.data[self.biases_at() + 4 * self.shape.outputs..][..4 * self.shape.outputs]
+    }
+
+    /// All shifts, a byte each, and padding.
+    #[must_use]
+    #[inline]
+    pub fn shifts(&self) -> &'a [u8] {
+        &self.data[self.biases_at() + 8 * self.shape.outputs..]
+    }
+
+    const fn biases_at(&self) -> usize {
+        self.shape.outputs * self.shape.row()
+    }
+
     /// The weights of one output, as `i8`.
     ///
     /// # Panics
     /// If there is no such output.
     #[must_use]
     #[inline]
-    pub fn row(&self, output: usize) -> &[u8] {
+    pub fn row(&self, output: usize) -> &'a [u8] {
         let row = self.shape.row();
-        &self.weights[output * row..][..row]
+        &self.weights()[output * row..][..row]
     }
 
     /// What the sum of an output starts with.
@@ -189,7 +324,7 @@ impl Layer<'_> {
     #[must_use]
     #[inline]
     pub fn bias(&self, output: usize) -> i32 {
-        word(self.biases, output)
+        word(self.biases(), output)
     }
 
     /// What brings the sum of an output to the scale of the layer's outputs.
@@ -199,7 +334,7 @@ impl Layer<'_> {
     #[must_use]
     #[inline]
     pub fn factor(&self, output: usize) -> Factor {
-        Factor { multiplier: word(self.multipliers, output), shift: self.shifts[output] }
+        Factor { multiplier: word(self.multipliers(), output), shift: self.shifts()[output] }
     }
 }
 
@@ -210,6 +345,7 @@ fn word(bytes: &[u8], index: usize) -> i32 {
 }
 
 /// Checks header and checksum, and returns body and data.
+#[inline(never)]
 fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     let (header, rest) = match bytes.split_at_checked(HEADER_LEN) {
         Some(parts) => parts,
@@ -238,60 +374,18 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     Ok((&rest[..body_len as usize], &bytes[data_start as usize..needed as usize]))
 }
 
-fn check_labels(body: &Body<'_>) -> Result<(), FormatError> {
-    let count = body.labels.split('\n').count();
-    let empty = body.labels.split('\n').any(str::is_empty);
-    if empty || count != usize::from(body.arch.classes) {
-        return Err(FormatError::Labels);
-    }
-    Ok(())
-}
-
-fn check_decision(body: &Body<'_>) -> Result<(), FormatError> {
-    let decision = &body.decision;
-    let complete = decision.thresholds.len() == 2 * usize::from(body.arch.classes);
-    let sensible = |threshold: Q15| threshold <= crate::stream::ONE || threshold == NEVER;
-    let fine = decision.hop > 0 && decision.smoothing > 0 && decision.thresholds().all(sensible);
-    if complete && fine { Ok(()) } else { Err(FormatError::Decision) }
-}
-
-/// Cuts the data into layers.
-fn cut<'a>(
-    table: &LayerTable,
-    scales: &[Scale],
-    data: &'a [u8],
-) -> Result<heapless::Vec<Layer<'a>, MAX_LAYERS>, FormatError> {
-    let needed: u64 = Shape::of(table).map(|shape| shape.bytes()).sum();
-    if needed != data.len() as u64 {
-        return Err(FormatError::DataLength { needed });
-    }
-    if scales.len() != table.layers.len() {
-        return Err(FormatError::LayerCount);
-    }
-    let mut layers = heapless::Vec::new();
-    let mut rest = data;
-    let mut take = |len: usize| {
-        let (head, tail) = rest.split_at(len);
-        rest = tail;
-        head
-    };
-    for (index, shape) in Shape::of(table).enumerate() {
-        let Scale { output: scale, limit } = scales[index];
-        let layer = Layer {
-            shape,
-            limit,
-            scale,
-            weights: take(shape.outputs * shape.row()),
-            biases: take(4 * shape.outputs),
-            multipliers: take(4 * shape.outputs),
-            shifts: take(super::padded(shape.outputs)),
-        };
-        let factors_fit = (0..shape.outputs).all(|output| layer.factor(output).is_valid());
-        if !factors_fit || limit == 0 || limit > MAX_LIMIT {
-            return Err(FormatError::Layer(table.layers[index].name));
+/// The layers' shapes, until one is refused.
+fn each_shape(
+    arch: &ArchSpec,
+    mut each: impl FnMut(LayerName, Shape) -> Result<(), FormatError>,
+) -> Result<(), FormatError> {
+    let (mut columns, mut result) = (1, Ok(()));
+    let built = arch.each_layer(|layer| {
+        if result.is_ok() {
+            result = each(layer.name, Shape::of_layer(layer, columns));
+            columns = layer.out_len;
         }
-        let pushed = layers.push(layer);
-        debug_assert!(pushed.is_ok(), "a network has at most MAX_LAYERS layers");
-    }
-    Ok(layers)
+    });
+    built.map_err(FormatError::Arch)?;
+    result
 }
