@@ -6,6 +6,8 @@
 //! | `AURICLE_RECORDING` | the recording: 16-bit little-endian mono samples at the model's rate, no header |
 //! | `AURICLE_BOARD` | a board of [`boards::BOARDS`]; without it, the first one of the target |
 //! | `AURICLE_HOP` | samples between two windows; without it, the model's |
+//! | `AURICLE_DMA` | samples of the ring that the interrupt fills by halves; without it, 256 |
+//! | `AURICLE_RATE` | the recording's rate in Hz; without it, taken to be the model's |
 
 mod boards;
 
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use boards::{BOARDS, Board};
+use models::arch::Streaming;
 use models::q8::Model;
 
 fn main() {
@@ -67,18 +70,45 @@ fn constants(bytes: &[u8]) -> Result<String, String> {
         Some(text) => text.parse().map_err(|_| format!("AURICLE_HOP: {text} is no number"))?,
         None => decision.hop,
     };
+    let dma = match variable("AURICLE_DMA") {
+        Some(text) => text.parse().map_err(|_| format!("AURICLE_DMA: {text} is no number"))?,
+        None => 256u32,
+    };
+    if dma < 2 || dma % 2 != 0 {
+        return Err(format!("AURICLE_DMA: a ring of {dma} samples has no halves"));
+    }
+    let wanted = model.arch().sample_rate_hz;
+    if let Some(rate) = variable("AURICLE_RATE").filter(|rate| *rate != wanted.to_string()) {
+        return Err(format!("the recording has {rate} Hz, but the model hears {wanted} Hz"));
+    }
     let engine = firmware_sim::memory_words(&model, hop).map_err(|error| error.to_string())?;
-    let classes = usize::from(model.arch().classes);
+    let arch = model.arch();
+    let table = arch.layers().map_err(|error| error.to_string())?;
+    let streaming = Streaming::new(arch, hop).map_err(|error| error.to_string())?;
+    let macs: Vec<_> = (0..table.layers.len())
+        .map(|layer| streaming.layer_cost(&table, layer).per_hop())
+        .collect();
+    let names: Vec<_> = table.layers.iter().map(|layer| layer.name.to_string()).collect();
+    let (layers, window) = (names.len(), arch.window);
+    let classes = usize::from(arch.classes);
     let detector = firmware_sim::memory_len(classes, decision.smoothing);
     Ok(format!(
         "/// Samples between two windows.\n\
          pub(crate) const HOP: u32 = {hop};\n\
+         /// Samples of a window.\n\
+         pub(crate) const WINDOW: u32 = {window};\n\
+         /// Samples of the interrupt's ring.\n\
+         pub(crate) const DMA: usize = {dma};\n\
          /// Posteriors of a window.\n\
          pub(crate) const CLASSES: usize = {classes};\n\
          /// 32-bit words of the engine's memory.\n\
          pub(crate) const ENGINE_WORDS: usize = {engine};\n\
          /// 16-bit words of the detector's memory.\n\
-         pub(crate) const DETECTOR_WORDS: usize = {detector};\n"
+         pub(crate) const DETECTOR_WORDS: usize = {detector};\n\
+         /// The layers: stem, blocks, head, classifier.\n\
+         pub(crate) const LAYERS: [&str; {layers}] = {names:?};\n\
+         /// Multiply-accumulates of a hop by layer, those on padding included.\n\
+         pub(crate) const MACS: [u64; {layers}] = {macs:?};\n"
     ))
 }
 

@@ -1,6 +1,7 @@
 //! The int8 engine on a bare core: a model and a recording in flash, results over semihosting.
 //!
-//! [`run`] feeds the recording to the engine and the decision core. Around it, [`board`] counts
+//! [`run`] feeds the recording to the engine and the decision core, from the [`ring`] that an interrupt
+//! fills. Around it, [`board`] counts
 //! instructions, [`stack`] finds the peak of the stack, [`layout`] tells what lies where, and [`report`]
 //! prints. The build script fixes the sizes of all memory.
 #![no_std]
@@ -10,6 +11,7 @@ mod board;
 mod constants;
 mod layout;
 mod report;
+mod ring;
 mod run;
 mod stack;
 mod watch;
@@ -27,7 +29,7 @@ fn main() -> ! {
     let counter = cortex_m::Peripherals::take().map(|core| board::Counter::new(core.SYST));
     let counter = counter.expect("nothing else takes the peripherals");
     report::image();
-    let status = match run::run(&counter, ENGINE, DETECTOR) {
+    let status = match run::run(&counter, run::Memory { engine: ENGINE, detector: DETECTOR }) {
         Ok(()) => debug::EXIT_SUCCESS,
         Err(report::Reported) => debug::EXIT_FAILURE,
     };

@@ -5,7 +5,7 @@ use core::fmt::{self, Display};
 use cortex_m_semihosting::hprintln;
 use models::stream::{Event, Q15};
 
-use crate::constants::{self, CORE, ENGINE_WORDS, NAME};
+use crate::constants::{self, CORE, DETECTOR_WORDS, DMA, ENGINE_WORDS, HOP, MACS, NAME};
 use crate::layout;
 use crate::run::Total;
 
@@ -15,10 +15,13 @@ pub(crate) fn image() {
     let recording = size_of_val(constants::recording());
     hprintln!("board={}", NAME);
     hprintln!("core={}", CORE);
+    hprintln!("hop={}", HOP);
     hprintln!("flash_code_bytes={}", layout::flash_bytes() - model - recording);
     hprintln!("flash_model_bytes={}", model);
     hprintln!("flash_recording_bytes={}", recording);
     hprintln!("ram_engine_bytes={}", ENGINE_WORDS * size_of::<u32>());
+    hprintln!("ram_detector_bytes={}", DETECTOR_WORDS * size_of::<u16>());
+    hprintln!("ram_ring_bytes={}", DMA * size_of::<i16>());
     hprintln!("ram_static_bytes={}", layout::ram_bytes());
 }
 
@@ -41,16 +44,44 @@ pub(crate) fn event(event: &Event, label: &str) {
 
 /// What the whole run took.
 pub(crate) fn total(total: &Total) {
-    hprintln!("windows={}", total.windows);
-    hprintln!("engine_instructions={}", total.engine);
-    hprintln!("detector_instructions={}", total.detector);
-    hprintln!("stack_start_bytes={}", total.stack_start);
-    hprintln!("stack_run_bytes={}", total.stack_run);
+    let Total { windows, first, later, detector, stack_start, stack_run } = total;
+    let macs = MACS.iter().sum::<u64>();
+    hprintln!("windows={}", windows);
+    hprintln!("engine_instructions={}", first + later);
+    hprintln!("detector_instructions={}", detector);
+    hprintln!("stack_start_bytes={}", stack_start);
+    hprintln!("stack_run_bytes={}", stack_run);
+    hprintln!("ram_total_bytes={}", layout::ram_bytes() + stack_start.max(stack_run));
+    hprintln!("macs_per_hop={}", macs);
+    if total.hops() > 0 {
+        hprintln!("instructions_per_hop={}", later / total.hops());
+        hprintln!("instructions_per_mac={}", Ratio(*later, macs * total.hops()));
+    }
 }
 
-/// What a layer took in all, looking included.
-pub(crate) fn layer(name: impl Display, columns: u32, instructions: u64) {
-    hprintln!("layer={} columns={} instructions={}", name, columns, instructions);
+/// What a layer took in all hops after the first window, looking included, and its multiply-accumulates of
+/// one.
+pub(crate) fn layer(name: &str, columns: u32, instructions: u64, hops: u64, macs: u64) {
+    if hops > 0 {
+        hprintln!(
+            "layer={} columns={} instructions={} macs={} instructions_per_mac={}",
+            name,
+            Ratio(columns.into(), hops),
+            instructions / hops,
+            macs,
+            Ratio(instructions, macs * hops)
+        );
+    }
+}
+
+/// A quotient with three decimals.
+struct Ratio(u64, u64);
+
+impl Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thousandths = (self.0 * 1000 + self.1 / 2) / self.1.max(1);
+        write!(f, "{}.{:03}", thousandths / 1000, thousandths % 1000)
+    }
 }
 
 /// The run failed, and the reason has been printed.

@@ -2,23 +2,19 @@
 //! layer takes.
 
 use firmware_sim::{Observer, Part};
-use models::arch::MAX_BLOCKS;
-use models::q8::Model;
 use models::stream::Q15;
 
 use crate::board::{self, Counter, Instant};
-use crate::constants::CLASSES;
+use crate::constants::{CLASSES, LAYERS, MACS};
 use crate::report;
 
-/// Stem, blocks, head, classifier.
-const MAX_LAYERS: usize = MAX_BLOCKS + 3;
-const LAYERS: bool = cfg!(feature = "layers");
+const COUNTED: usize = if cfg!(feature = "layers") { LAYERS.len() } else { 0 };
 
 pub(crate) struct Watch<'c> {
     counter: &'c Counter,
     window: Option<([Q15; CLASSES], u64)>,
-    /// Of each layer: columns, and instructions.
-    spent: [(u32, u64); MAX_LAYERS],
+    /// Of each layer: columns and instructions since the first window.
+    spent: [(u32, u64); COUNTED],
     since: Instant,
     /// The layer behind the one of the last column.
     next: usize,
@@ -26,13 +22,13 @@ pub(crate) struct Watch<'c> {
 
 impl<'c> Watch<'c> {
     pub(crate) fn new(counter: &'c Counter) -> Self {
-        let (window, spent, since) = (None, [(0, 0); MAX_LAYERS], board::now());
+        let (window, spent, since) = (None, [(0, 0); COUNTED], board::now());
         Self { counter, window, spent, since, next: 0 }
     }
 
     /// The engine begins to work.
     pub(crate) fn start(&mut self) {
-        if LAYERS {
+        if COUNTED > 0 {
             self.since = board::now();
         }
     }
@@ -42,19 +38,15 @@ impl<'c> Watch<'c> {
         self.window.take()
     }
 
-    /// Prints what each layer took.
-    pub(crate) fn report(&self, model: &Model<'_>) {
-        let Ok(table) = model.arch().layers() else { return };
-        for (layer, (columns, instructions)) in table.layers.iter().zip(self.spent) {
-            if LAYERS {
-                report::layer(layer.name, columns, instructions);
-            }
+    /// Prints what each layer took in a hop.
+    pub(crate) fn report(&self, hops: u64) {
+        for (index, (columns, instructions)) in self.spent.iter().enumerate() {
+            report::layer(LAYERS[index], *columns, *instructions, hops, MACS[index]);
         }
     }
 
     fn note(&mut self, layer: usize) {
-        if LAYERS {
-            let (columns, instructions) = &mut self.spent[layer];
+        if let Some((columns, instructions)) = self.spent.get_mut(layer) {
             *columns += 1;
             *instructions += self.counter.between(self.since, board::now());
             self.next = layer + 1;
@@ -64,14 +56,21 @@ impl<'c> Watch<'c> {
 }
 
 impl Observer for Watch<'_> {
+    #[inline(always)]
     fn column(&mut self, layer: usize, _: Part, _: &[i16]) {
-        self.note(layer);
+        if COUNTED > 0 {
+            self.note(layer);
+        }
     }
 
     fn window(&mut self, posteriors: &[Q15], end: u64) {
-        self.note(self.next.min(MAX_LAYERS - 1));
+        self.note(self.next);
         let mut copy = [0; CLASSES];
         copy.copy_from_slice(posteriors);
         self.window = Some((copy, end));
+        if end == u64::from(crate::constants::WINDOW) {
+            // All later hops cost the same.
+            self.spent = [(0, 0); COUNTED];
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Engine<'m, 'r> {
     network: Network<'m, 'r>,
     window: usize,
     hop: usize,
+    /// Samples of the stem's next input, where its inputs do not overlap.
+    started: usize,
     /// Samples to come until the next window ends.
     until_window: usize,
     position: u64,
@@ -55,7 +57,8 @@ impl fmt::Display for EngineError {
         match self {
             Self::NoHop => write!(f, "the hop must be at least 1 sample"),
             Self::Memory { needed, given } => {
-                let (missing, needed) = (4 * (needed - given), 4 * needed);
+                let missing = (needed - given).saturating_mul(4);
+                let needed = needed.saturating_mul(4);
                 write!(f, "the model needs {needed} bytes of memory, {missing} more than there are")
             }
         }
@@ -67,20 +70,22 @@ impl fmt::Display for EngineError {
 /// # Errors
 /// [`EngineError::NoHop`].
 pub fn memory_words(model: &Model<'_>, hop: u32) -> Result<usize, EngineError> {
-    Ok(plan(model, hop)?.words())
+    if hop == 0 {
+        return Err(EngineError::NoHop);
+    }
+    Ok(words(model, &MemoryPlan::new(model, hop)))
 }
 
 /// 32-bit words of memory that [`Engine::for_windows`] wants.
 #[must_use]
 pub fn window_memory_words(model: &Model<'_>) -> usize {
-    MemoryPlan::for_windows(model).words()
+    words(model, &MemoryPlan::for_windows(model))
 }
 
-fn plan(model: &Model<'_>, hop: u32) -> Result<MemoryPlan, EngineError> {
-    if hop == 0 {
-        return Err(EngineError::NoHop);
-    }
-    Ok(MemoryPlan::new(model, hop))
+/// Saturates: a network that needs more than 2^32 words needs what no machine has.
+fn words(model: &Model<'_>, plan: &MemoryPlan) -> usize {
+    let words = plan.words().saturating_add(network::own_words(model));
+    if u32::try_from(words).is_ok() { words } else { usize::MAX }
 }
 
 impl<'m, 'r> Engine<'m, 'r> {
@@ -88,8 +93,12 @@ impl<'m, 'r> Engine<'m, 'r> {
     ///
     /// # Errors
     /// A hop of 0, or less memory than [`memory_words`].
+    #[inline(never)]
     pub fn new(model: &'m Model<'m>, hop: u32, memory: &'r mut [u32]) -> Result<Self, EngineError> {
-        Self::with_plan(model, &plan(model, hop)?, memory)
+        if hop == 0 {
+            return Err(EngineError::NoHop);
+        }
+        Self::with_plan(model, &MemoryPlan::new(model, hop), memory)
     }
 
     fn with_plan(
@@ -97,7 +106,7 @@ impl<'m, 'r> Engine<'m, 'r> {
         plan: &MemoryPlan,
         memory: &'r mut [u32],
     ) -> Result<Self, EngineError> {
-        let (needed, given) = (plan.words(), memory.len());
+        let (needed, given) = (words(model, plan), memory.len());
         if given < needed {
             return Err(EngineError::Memory { needed, given });
         }
@@ -109,7 +118,8 @@ impl<'m, 'r> Engine<'m, 'r> {
         let (len, step) = if shares { (plan.samples, stem.stride.into()) } else { (window, hop) };
         let samples = RollingWindows::new(samples, len, step);
         let network = Network::new(model, plan, memory);
-        Ok(Self { samples, network, window, hop, until_window: window, position: 0 })
+        let until_window = window;
+        Ok(Self { samples, network, window, hop, started: 0, until_window, position: 0 })
     }
 
     /// An engine for windows that follow each other without overlap: nothing is shared, and columns come in
@@ -125,7 +135,7 @@ impl<'m, 'r> Engine<'m, 'r> {
     pub fn reset(&mut self) {
         self.samples.reset();
         self.network.reset();
-        (self.until_window, self.position) = (self.window, 0);
+        (self.started, self.until_window, self.position) = (0, self.window, 0);
     }
 
     /// Samples since the last reset.
@@ -157,6 +167,36 @@ impl<'m, 'r> Engine<'m, 'r> {
     }
 
     fn feed(&mut self, samples: &[i16], observer: &mut impl Observer) {
+        let stem = self.network.stem_shape();
+        if self.network.shares() && stem.kernel == stem.stride {
+            self.feed_stem(samples, stem.stride.into(), observer);
+        } else {
+            self.feed_windows(samples, observer);
+        }
+    }
+
+    /// Samples for a stem whose inputs of `len` samples do not overlap: inputs that are whole need not be
+    /// kept.
+    fn feed_stem(&mut self, mut samples: &[i16], len: usize, observer: &mut impl Observer) {
+        if self.started > 0 {
+            let (end, rest) = samples.split_at(samples.len().min(len - self.started));
+            self.feed_windows(end, observer);
+            self.started += end.len();
+            if self.started < len {
+                return;
+            }
+            samples = rest;
+        }
+        let mut inputs = samples.chunks_exact(len);
+        for input in &mut inputs {
+            self.network.stem(input, observer);
+        }
+        let start = inputs.remainder();
+        self.feed_windows(start, observer);
+        self.started = start.len();
+    }
+
+    fn feed_windows(&mut self, samples: &[i16], observer: &mut impl Observer) {
         let network = &mut self.network;
         let shares = network.shares();
         let fed = self.samples.push(samples, |samples, _| {

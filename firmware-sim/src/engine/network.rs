@@ -1,93 +1,76 @@
 //! The layers of a network, one column at a time.
 
-use models::arch::{Block, MAX_BLOCKS, Task};
-use models::q8::{MemoryPlan, Model, padded};
+use bytemuck::cast_slice_mut;
+use models::arch::{Block, Stem, Streaming, Task};
+use models::q8::{Layer, MemoryPlan, Model, padded};
 use models::quant::{self, requantize};
 use models::stream::Q15;
 
 use super::level::{Level, take};
 use super::observer::{Observer, Part};
-use crate::kernel;
+use crate::kernel::{self, Reach, Sums};
 
 /// The layers and what they keep. Level `i` is what layer `i` makes: 0 is the stem, then the
 /// blocks.
 #[derive(Debug)]
 pub(super) struct Network<'m, 'r> {
     model: &'m Model<'m>,
-    levels: heapless::Vec<Level<'r>, { MAX_BLOCKS + 1 }>,
+    levels: &'r mut [Level],
     /// Levels that windows share.
     shared: usize,
-    /// Columns between the starts of two windows, at each shared level but the last, and the
-    /// column that the left edge behind it waits for.
-    edges: heapless::Vec<Edge, MAX_BLOCKS>,
+    /// The columns of all levels.
+    columns: &'r mut [u32],
     scratch: Scratch<'r>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Edge {
-    columns_per_hop: usize,
-    /// Column of a window whose arrival lets the left edge of the next level be computed.
-    needs: usize,
-    /// Shared columns of the first window until then.
-    first_edge: usize,
-    /// Shared columns of the first window until the next level's first shared column.
-    first_column: usize,
 }
 
 /// Memory without content between two calls.
 #[derive(Debug)]
 struct Scratch<'r> {
     /// The inputs of one output column.
-    patch: &'r mut [i16],
-    /// One output column.
+    patch: &'r mut [u32],
+    /// One output column and its padding.
     column: &'r mut [i16],
     /// Sums of the classifier, then logits.
     logits: &'r mut [i32],
     posteriors: &'r mut [Q15],
+    sums: &'r mut Sums,
+}
+
+/// 32-bit words of memory for levels and scratch that no [`MemoryPlan`] counts.
+pub(super) fn own_words(model: &Model<'_>) -> usize {
+    let levels = model.arch().blocks.len() + 1;
+    levels * size_of::<Level>() / size_of::<u32>() + size_of::<Sums>() / size_of::<u32>()
 }
 
 impl<'m, 'r> Network<'m, 'r> {
-    pub(super) fn new(model: &'m Model<'m>, plan: &MemoryPlan, mut memory: &'r mut [u32]) -> Self {
-        let table = model.arch().layers().expect("a parsed model's network was checked");
-        let shared = &plan.streaming.shared;
-        let mut levels = heapless::Vec::new();
-        for (index, level) in plan.levels.iter().enumerate() {
-            let len = table.layers[index].out_len;
-            let (level, rest) = Level::new(level, shared.get(index), len, memory);
-            memory = rest;
-            let pushed = levels.push(level);
-            debug_assert!(pushed.is_ok(), "a plan has as many levels as a network");
-        }
-        let mut edges = heapless::Vec::new();
-        for (input, (output, block)) in
-            shared.iter().zip(shared.iter().skip(1).zip(&model.arch().blocks))
-        {
-            let (_, after) = block.padding();
-            let pool = usize::from(block.pool);
-            let pushed = edges.push(Edge {
-                columns_per_hop: plan.streaming.hop / input.stride,
-                needs: output.needs,
-                first_edge: output.needs + 1 - input.left,
-                first_column: (output.left + 1) * pool + after - input.left,
-            });
-            debug_assert!(pushed.is_ok(), "there is an edge for every block");
-        }
-        let (patch, memory) = take(memory, plan.patch);
+    pub(super) fn new(model: &'m Model<'m>, plan: &MemoryPlan, memory: &'r mut [u32]) -> Self {
+        let Streaming { hop, shared } = &plan.streaming;
+        let (levels, memory) = take::<Level>(memory, model.arch().blocks.len() + 1);
+        let mut words = 0;
+        plan.each_level(model, |index, level| {
+            levels[index] = Level::new(level, shared.get(index), *hop, words);
+            words += level.words();
+        });
+        let (columns, memory) = memory.split_at_mut(plan.columns);
+        let (patch, memory) = take(memory, plan.patch.div_ceil(2));
         let (column, memory) = take(memory, plan.column);
         let (logits, memory) = take(memory, plan.classes);
-        let (posteriors, _) = take(memory, plan.classes);
-        let scratch = Scratch { patch, column, logits, posteriors };
-        let mut network = Self { model, levels, shared: shared.len(), edges, scratch };
+        let (posteriors, memory) = take(memory, plan.classes);
+        let (sums, _) = take::<Sums>(memory, 1);
+        let scratch = Scratch { patch, column, logits, posteriors, sums: &mut sums[0] };
+        let mut network = Self { model, levels, shared: shared.len(), columns, scratch };
         network.reset();
         network
     }
 
     pub(super) fn reset(&mut self) {
-        for level in &mut self.levels {
-            level.reset();
-        }
-        for (level, edge) in self.levels.iter_mut().zip(&self.edges) {
-            (level.until_column, level.until_edge) = (edge.first_column, edge.first_edge);
+        let mut levels = &mut *self.levels;
+        let mut blocks = self.model.arch().blocks.iter();
+        for index in 1..=levels.len() {
+            let [level, rest @ ..] = levels else { break };
+            let next = rest.first().zip(blocks.next());
+            level.reset(next.filter(|_| index < self.shared));
+            levels = rest;
         }
     }
 
@@ -96,44 +79,51 @@ impl<'m, 'r> Network<'m, 'r> {
         self.shared > 0
     }
 
+    pub(super) const fn stem_shape(&self) -> Stem {
+        self.model.arch().stem
+    }
+
     /// The stem's next shared column.
     pub(super) fn stem(&mut self, samples: &[i16], observer: &mut impl Observer) {
-        self.stem_column(samples, Part::Shared, observer);
-        self.push(0);
+        let place = self.levels[0].next_place();
+        self.stem_column(samples, Part::Shared, Some(place), observer);
         let mut level = 0;
-        while level + 1 < self.shared {
-            self.left_edge(level, observer);
-            self.levels[level].until_column -= 1;
-            if self.levels[level].until_column > 0 {
-                break;
-            }
-            let block = self.block(level);
-            self.levels[level].until_column = block.pool.into();
-            let (step, reach) = self.reach(level, &block);
-            self.levels[level].gather_newest(&mut self.scratch.patch[..reach], step);
-            self.block_column(level, step, Part::Shared, observer);
+        while level + 1 < self.shared && self.arrive(level, observer) {
             level += 1;
-            self.push(level);
+            self.shared_column(level, observer);
         }
     }
 
+    /// A shared column of `level` has arrived; whether the next one, shared as well, has all inputs of a
+    /// column now.
+    #[inline(always)]
+    fn arrive(&mut self, level: usize, observer: &mut impl Observer) -> bool {
+        let [input, output, ..] = &mut self.levels[level..] else { return false };
+        if output.left() > 0 && input.completes_edge() {
+            self.left_edge(level, observer);
+        }
+        let blocks = &self.model.arch().blocks;
+        self.levels[level].completes_column(|| blocks[level].pool)
+    }
+
+    /// The next shared column of a level behind the stem's.
+    #[inline(never)]
+    fn shared_column(&mut self, level: usize, observer: &mut impl Observer) {
+        let reach = self.reach(level - 1);
+        self.levels[level - 1].gather_newest(self.columns, &reach, self.scratch.patch);
+        let place = self.levels[level].next_place();
+        self.convolve(level, &reach, Part::Shared, Some(place), observer);
+    }
+
     /// The left edge, behind `level`, of the window whose last input for it has just arrived.
+    #[inline(never)]
     fn left_edge(&mut self, level: usize, observer: &mut impl Observer) {
-        let columns = self.levels[level + 1].left;
-        if columns == 0 {
-            return;
+        let newest = self.levels[level + 1].needs();
+        for column in 0..self.levels[level + 1].left() {
+            let place = self.levels[level + 1].left_place(column);
+            self.window_column(level, column, newest, Part::Edge, Some(place), observer);
         }
-        self.levels[level].until_edge -= 1;
-        if self.levels[level].until_edge > 0 {
-            return;
-        }
-        let Edge { columns_per_hop, needs, .. } = self.edges[level];
-        self.levels[level].until_edge = columns_per_hop;
-        for column in 0..columns {
-            self.window_column(level, column, needs, Part::Edge, observer);
-            let values = &self.scratch.column[..self.outputs(level + 1)];
-            self.levels[level + 1].keep_left(column, values);
-        }
+        self.levels[level + 1].keep_left();
         self.levels[level].drop_left();
     }
 
@@ -142,10 +132,9 @@ impl<'m, 'r> Network<'m, 'r> {
         if self.shares() {
             for level in 1..self.shared {
                 let newest = self.levels[level - 1].newest(true);
-                for column in self.levels[level].right..self.levels[level].len {
-                    self.window_column(level - 1, column, newest, Part::Edge, observer);
-                    let values = &self.scratch.column[..self.outputs(level)];
-                    self.levels[level].keep_right(column, values);
+                for column in self.levels[level].right()..self.levels[level].len() {
+                    let place = Some(self.levels[level].right_place(column));
+                    self.window_column(level - 1, column, newest, Part::Edge, place, observer);
                 }
             }
             self.tail(None, observer);
@@ -177,32 +166,32 @@ impl<'m, 'r> Network<'m, 'r> {
         }
         let first = self.shared;
         let last = self.levels.len() - 1;
-        self.levels[first.min(last + 1)..].iter_mut().for_each(Level::restart);
+        self.levels[first..].iter_mut().for_each(Level::restart);
         if first > last {
             self.shared_features(observer);
             return;
         }
         let deepest = |network: &Self| (first..=last).rev().find(|level| network.ready(*level));
         while let Some(level) = deepest(self) {
-            let column = self.levels[level].made;
-            self.levels[level].made += 1;
+            let column = self.levels[level].made();
+            self.levels[level].make();
+            // The head reads what the last block makes at once.
+            let place = (level < last).then(|| self.levels[level].next_place());
             match (level.checked_sub(1), window) {
                 (None, Some(window)) => {
                     let stem = &self.model.arch().stem;
                     let start = column * usize::from(stem.stride);
                     let samples = &window[start..start + usize::from(stem.kernel)];
-                    self.stem_column(samples, Part::Tail, observer);
+                    self.stem_column(samples, Part::Tail, place, observer);
                 }
                 (None, None) => unreachable!("the stem is shared unless there is a window"),
                 (Some(input), _) => {
                     let newest = self.levels[input].newest(input < first);
-                    self.window_column(input, column, newest, Part::Tail, observer);
+                    self.window_column(input, column, newest, Part::Tail, place, observer);
                 }
             }
             if level == last {
                 self.head(column, observer);
-            } else {
-                self.push(level);
             }
         }
     }
@@ -210,19 +199,20 @@ impl<'m, 'r> Network<'m, 'r> {
     /// Head and classifier where all blocks are shared.
     fn shared_features(&mut self, observer: &mut impl Observer) {
         let last = self.levels.len() - 1;
-        let step = padded(self.outputs(last));
-        for column in 0..self.levels[last].len {
+        let reach = Reach { taps: 1, pool: 1, step: padded(self.outputs(last)) };
+        for column in 0..self.levels[last].len() {
             let newest = self.levels[last].newest(true);
-            let patch = &mut self.scratch.patch[..step];
-            self.levels[last].gather(column as isize, newest, patch, step);
+            let first = column as isize;
+            let patch = &mut *self.scratch.patch;
+            self.levels[last].gather(self.columns, first, newest, &reach, patch);
             self.head_of_patch(column, observer);
         }
     }
 
     /// Whether the next column of a level behind the shared ones can be computed.
     fn ready(&self, level: usize) -> bool {
-        let column = self.levels[level].made;
-        if column == self.levels[level].len {
+        let column = self.levels[level].made();
+        if column == self.levels[level].len() {
             return false;
         }
         if level == self.shared {
@@ -232,7 +222,7 @@ impl<'m, 'r> Network<'m, 'r> {
         let (_, after) = block.padding();
         let input = &self.levels[level - 1];
         let newest = (column + 1) * usize::from(block.pool) - 1 + after;
-        newest.min(input.len - 1) < input.made
+        newest.min(input.len() - 1) < input.made()
     }
 
     /// A column behind `input` in the oldest window's own count.
@@ -242,14 +232,15 @@ impl<'m, 'r> Network<'m, 'r> {
         column: usize,
         newest: usize,
         part: Part,
+        place: Option<usize>,
         observer: &mut impl Observer,
     ) {
-        let block = self.block(input);
-        let (before, _) = block.padding();
-        let (step, reach) = self.reach(input, &block);
-        let first = (column * usize::from(block.pool)) as isize - before as isize;
-        self.levels[input].gather(first, newest, &mut self.scratch.patch[..reach], step);
-        self.block_column(input, step, part, observer);
+        let (before, _) = self.block(input).padding();
+        let reach = self.reach(input);
+        let first = (column * reach.pool) as isize - before as isize;
+        let patch = &mut *self.scratch.patch;
+        self.levels[input].gather(self.columns, first, newest, &reach, patch);
+        self.convolve(input + 1, &reach, part, place, observer);
     }
 
     /// The block behind a level.
@@ -257,69 +248,100 @@ impl<'m, 'r> Network<'m, 'r> {
         self.model.arch().blocks[level]
     }
 
-    /// Elements of a column in the patch, and of all columns that one output column reads.
-    fn reach(&self, input: usize, block: &Block) -> (usize, usize) {
-        let step = padded(self.outputs(input));
-        (step, step * (usize::from(block.kernel) + usize::from(block.pool) - 1))
+    /// What one column behind a level reads of it.
+    fn reach(&self, level: usize) -> Reach {
+        let Block { kernel, pool, .. } = self.model.arch().blocks[level];
+        Reach { taps: kernel.into(), pool: pool.into(), step: padded(self.outputs(level)) }
     }
 
     fn outputs(&self, layer: usize) -> usize {
         self.model.layers()[layer].shape.outputs
     }
 
-    fn push(&mut self, level: usize) {
-        let outputs = self.outputs(level);
-        self.levels[level].push(&self.scratch.column[..outputs]);
-    }
-
-    fn stem_column(&mut self, samples: &[i16], part: Part, observer: &mut impl Observer) {
-        let row = padded(samples.len());
-        kernel::load(samples, &mut self.scratch.patch[..row]);
-        self.convolve(0, 1, row, part, observer);
-    }
-
-    fn block_column(
+    #[inline(always)]
+    fn stem_column(
         &mut self,
-        input: usize,
-        step: usize,
+        samples: &[i16],
         part: Part,
+        place: Option<usize>,
         observer: &mut impl Observer,
     ) {
-        self.convolve(input + 1, self.block(input).pool.into(), step, part, observer);
+        let stem = &self.model.layers()[0];
+        let Scratch { patch, column, sums, .. } = &mut self.scratch;
+        let target = Target { to: self.levels.first().zip(place), columns: self.columns, column };
+        target.compute(0, stem, part, observer, |out| {
+            kernel::convolve_samples(stem, samples, patch, sums, out);
+        });
+    }
+
+    /// A layer's column from the patch: to a place in its level, or else to the scratch.
+    fn convolve(
+        &mut self,
+        layer: usize,
+        reach: &Reach,
+        part: Part,
+        place: Option<usize>,
+        observer: &mut impl Observer,
+    ) {
+        let numbers = &self.model.layers()[layer];
+        let Scratch { patch, column, sums, .. } = &mut self.scratch;
+        let to = self.levels.get(layer).zip(place);
+        let target = Target { to, columns: self.columns, column };
+        target.compute(layer, numbers, part, observer, |out| {
+            kernel::convolve(numbers, reach, patch, sums, out);
+        });
     }
 
     /// Head and classifier for one column, which lies in the scratch.
     fn head(&mut self, column: usize, observer: &mut impl Observer) {
         let channels = self.outputs(self.levels.len() - 1);
         let Scratch { patch, column: values, .. } = &mut self.scratch;
-        kernel::load(&values[..channels], &mut patch[..padded(channels)]);
+        kernel::load(&values[..channels], patch);
         self.head_of_patch(column, observer);
     }
 
     fn head_of_patch(&mut self, column: usize, observer: &mut impl Observer) {
         let head = self.levels.len();
-        self.convolve(head, 1, 0, Part::Tail, observer);
+        let step = padded(self.outputs(head - 1));
+        self.convolve(head, &Reach { taps: 1, pool: 1, step }, Part::Tail, None, observer);
         let channels = self.outputs(head);
-        let row = padded(channels);
-        let Scratch { patch, column: values, logits, .. } = &mut self.scratch;
-        kernel::load(&values[..channels], &mut patch[..row]);
+        let Scratch { patch, column: values, logits, sums, .. } = &mut self.scratch;
+        kernel::load(&values[..channels], patch);
         let classifier = &self.model.layers()[head + 1];
-        kernel::accumulate(classifier, column * row, &patch[..row], logits);
+        kernel::accumulate(classifier, column * padded(channels), patch, sums, logits);
     }
+}
 
-    /// A layer's column from the patch.
-    fn convolve(
-        &mut self,
-        layer: usize,
-        pool: usize,
-        step: usize,
+/// Where a column goes: to a place in its level, or else to the scratch.
+struct Target<'t> {
+    to: Option<(&'t Level, usize)>,
+    columns: &'t mut [u32],
+    column: &'t mut [i16],
+}
+
+impl Target<'_> {
+    /// Computes a column, where it goes if it has 16 bits there, and shows it to the observer.
+    #[inline(always)]
+    fn compute(
+        self,
+        index: usize,
+        layer: &Layer<'_>,
         part: Part,
         observer: &mut impl Observer,
+        compute: impl FnOnce(&mut [i16]),
     ) {
-        let numbers = &self.model.layers()[layer];
-        let Scratch { patch, column, .. } = &mut self.scratch;
-        let column = &mut column[..numbers.shape.outputs];
-        kernel::convolve(numbers, patch, step, pool, column);
-        observer.column(layer, part, column);
+        let outputs = layer.shape.outputs;
+        if let Some((level, place)) = self.to.filter(|(level, _)| !level.is_narrow()) {
+            let out = cast_slice_mut(level.column_mut(self.columns, place));
+            compute(out);
+            observer.column(index, part, &out[..outputs]);
+            return;
+        }
+        let out = &mut self.column[..padded(outputs)];
+        compute(out);
+        observer.column(index, part, &out[..outputs]);
+        if let Some((level, place)) = self.to {
+            kernel::store_narrow(out, level.column_mut(self.columns, place));
+        }
     }
 }
