@@ -28,7 +28,11 @@ pub(crate) fn exercise(bytes: &[u8]) -> bool {
     hops.into_iter().filter(|hop| run(&model, *hop)).count() > 0
 }
 
-fn run(model: &Model<'_>, hop: u32) -> bool {
+/// The same of a model that was read, with windows every `hop` samples.
+///
+/// # Panics
+/// As [`exercise`], and if `hop` is 0.
+pub(crate) fn run(model: &Model<'_>, hop: u32) -> bool {
     let words = memory_words(model, hop).expect("a hop above 0");
     if words > MOST_WORDS || window_memory_words(model) > MOST_WORDS {
         return false;

@@ -13,8 +13,9 @@
  * auricle_init needs a few kilobytes of stack, the other functions less.
  *
  * Link libauricle.a, which "cargo build --release -p auricle-c-api" makes. For machines without an
- * operating system add "--no-default-features --target ..." and define "void auricle_panic(void)",
- * which must not return: it is called where the library finds an error of its own.
+ * operating system add "--no-default-features --target ...", on a Cortex-M4, M7 or M33 and later also
+ * "--features dsp", and define "void auricle_panic(void)", which must not return: it is called where the
+ * library finds an error of its own.
  *
  * Made by cbindgen from the sources in firmware-sim/c-api; do not edit. */
 

@@ -94,10 +94,10 @@ fn expected(bytes: &[u8], hop: u32, samples: &[i16]) -> (Vec<AuricleEvent>, Vec<
 fn it_says_what_engine_and_detector_say() {
     let model = model();
     // Miri is a thousand times slower.
-    let samples = exercise::noise(if cfg!(miri) { 500 } else { 3000 });
+    let samples = exercise::noise(if cfg!(miri) { 250 } else { 3000 });
     for hop in [0, 8, 33, 200] {
         let (events, newest) = expected(&model, hop, &samples);
-        assert!(!events.is_empty(), "hop {hop}");
+        assert!(cfg!(miri) || !events.is_empty(), "hop {hop}");
         let needed = memory_bytes(&model, hop).unwrap();
         let mut memory = Memory::new(needed);
         let listener = init(&model, hop, &mut memory, needed).unwrap();
@@ -121,7 +121,7 @@ fn it_says_what_engine_and_detector_say() {
 #[test]
 fn the_newest_events_are_kept() {
     let model = model();
-    let samples = exercise::noise(2000);
+    let samples = exercise::noise(1500);
     let (events, _) = expected(&model, 0, &samples);
     let lost = events.len().checked_sub(AURICLE_EVENTS).unwrap();
     assert!(lost > 1, "{} events", events.len());

@@ -9,6 +9,7 @@ mod support;
 use auricle::{
     AuricleEvent, AuricleStatus, auricle_init, auricle_memory_bytes, auricle_poll, auricle_push,
 };
+use models::q8::Model;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use support::{mutate, networks};
@@ -46,6 +47,16 @@ fn some_hostile_files_run() {
     };
     assert!(runs(mutate::flipped().boxed()) >= 10);
     assert!(runs(mutate::numbers().boxed()) >= 10);
+}
+
+/// What 32 bits can just count, and what a signed number of 32 bits cannot.
+#[test]
+fn the_longest_hops_run() {
+    let bytes = networks::talkative().encode();
+    let model = Model::parse(&bytes).unwrap();
+    for hop in [u32::MAX, 1 << 31, (1 << 31) - 1] {
+        exercise::run(&model, hop);
+    }
 }
 
 proptest! {

@@ -7,17 +7,23 @@
 #![no_std]
 #![no_main]
 
+#[cfg(not(feature = "bare"))]
 mod board;
 mod constants;
+#[cfg(not(feature = "bare"))]
 mod layout;
+#[cfg(not(feature = "bare"))]
 mod report;
 mod ring;
+#[cfg_attr(feature = "bare", path = "bare.rs")]
 mod run;
+#[cfg(not(feature = "bare"))]
 mod stack;
+#[cfg(not(feature = "bare"))]
 mod watch;
 
 use cortex_m_rt::entry;
-use cortex_m_semihosting::debug;
+#[cfg(not(feature = "bare"))]
 use panic_semihosting as _;
 
 use constants::{DETECTOR_WORDS, ENGINE_WORDS};
@@ -26,13 +32,5 @@ use constants::{DETECTOR_WORDS, ENGINE_WORDS};
 fn main() -> ! {
     static mut ENGINE: [u32; ENGINE_WORDS] = [0; ENGINE_WORDS];
     static mut DETECTOR: [u16; DETECTOR_WORDS] = [0; DETECTOR_WORDS];
-    let counter = cortex_m::Peripherals::take().map(|core| board::Counter::new(core.SYST));
-    let counter = counter.expect("nothing else takes the peripherals");
-    report::image();
-    let status = match run::run(&counter, run::Memory { engine: ENGINE, detector: DETECTOR }) {
-        Ok(()) => debug::EXIT_SUCCESS,
-        Err(report::Reported) => debug::EXIT_FAILURE,
-    };
-    debug::exit(status);
-    panic!("the debugger lets the program go on");
+    run::main(run::Memory { engine: ENGINE, detector: DETECTOR })
 }

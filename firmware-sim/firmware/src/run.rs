@@ -1,5 +1,6 @@
 //! The recording through the engine and the decision core.
 
+use cortex_m_semihosting::debug;
 use firmware_sim::Engine;
 use models::q8::Model;
 use models::stream::{Detector, Q15, Settings};
@@ -20,8 +21,20 @@ pub(crate) struct Memory {
     pub detector: &'static mut [Q15; DETECTOR_WORDS],
 }
 
+pub(crate) fn main(memory: Memory) -> ! {
+    let counter = cortex_m::Peripherals::take().map(|core| Counter::new(core.SYST));
+    let counter = counter.expect("nothing else takes the peripherals");
+    report::image();
+    let status = match run(&counter, memory) {
+        Ok(()) => debug::EXIT_SUCCESS,
+        Err(Reported) => debug::EXIT_FAILURE,
+    };
+    debug::exit(status);
+    panic!("the debugger lets the program go on");
+}
+
 /// Feeds the recording from the ring, and prints each window and event.
-pub(crate) fn run(counter: &Counter, memory: Memory) -> Result<(), Reported> {
+fn run(counter: &Counter, memory: Memory) -> Result<(), Reported> {
     let paint = Paint::fresh();
     let model = Model::parse(constants::model());
     // By reference: a model on the stack is enough.

@@ -8,13 +8,16 @@ use crate::board::{self, Counter, Instant};
 use crate::constants::{CLASSES, LAYERS, MACS};
 use crate::report;
 
-const COUNTED: usize = if cfg!(feature = "layers") { LAYERS.len() } else { 0 };
+const COUNTING: bool = cfg!(feature = "layers");
+const COUNTED: usize = if COUNTING { LAYERS.len() } else { 0 };
 
 pub(crate) struct Watch<'c> {
     counter: &'c Counter,
     window: Option<([Q15; CLASSES], u64)>,
     /// Of each layer: columns and instructions since the first window.
     spent: [(u32, u64); COUNTED],
+    /// The same up to the last window.
+    whole_hops: [(u32, u64); COUNTED],
     since: Instant,
     /// The layer behind the one of the last column.
     next: usize,
@@ -22,13 +25,13 @@ pub(crate) struct Watch<'c> {
 
 impl<'c> Watch<'c> {
     pub(crate) fn new(counter: &'c Counter) -> Self {
-        let (window, spent, since) = (None, [(0, 0); COUNTED], board::now());
-        Self { counter, window, spent, since, next: 0 }
+        let (spent, since) = ([(0, 0); COUNTED], board::now());
+        Self { counter, window: None, spent, whole_hops: spent, since, next: 0 }
     }
 
     /// The engine begins to work.
     pub(crate) fn start(&mut self) {
-        if COUNTED > 0 {
+        if COUNTING {
             self.since = board::now();
         }
     }
@@ -40,7 +43,7 @@ impl<'c> Watch<'c> {
 
     /// Prints what each layer took in a hop.
     pub(crate) fn report(&self, hops: u64) {
-        for (index, (columns, instructions)) in self.spent.iter().enumerate() {
+        for (index, (columns, instructions)) in self.whole_hops.iter().enumerate() {
             report::layer(LAYERS[index], *columns, *instructions, hops, MACS[index]);
         }
     }
@@ -58,7 +61,7 @@ impl<'c> Watch<'c> {
 impl Observer for Watch<'_> {
     #[inline(always)]
     fn column(&mut self, layer: usize, _: Part, _: &[i16]) {
-        if COUNTED > 0 {
+        if COUNTING {
             self.note(layer);
         }
     }
@@ -72,5 +75,6 @@ impl Observer for Watch<'_> {
             // All later hops cost the same.
             self.spent = [(0, 0); COUNTED];
         }
+        self.whole_hops = self.spent;
     }
 }

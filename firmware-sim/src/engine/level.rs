@@ -84,9 +84,11 @@ impl Level {
     pub(super) fn reset(&mut self, next: Option<(&Self, &arch::Block)>) {
         self.restart();
         (self.write_slot, self.read_slot) = (0, 0);
+        (self.until_column, self.until_edge) = (0, 0);
         if let Some((next, block)) = next {
             let (_, after) = block.padding();
-            self.until_edge = next.needs + 1 - self.left;
+            // Where there are no left edges, nothing waits for them.
+            self.until_edge = if next.left > 0 { next.needs + 1 - self.left } else { 0 };
             self.until_column = (next.left + 1) * u32::from(block.pool) + after as u32 - self.left;
         }
     }
@@ -126,10 +128,18 @@ impl Level {
         self.made += 1;
     }
 
-    /// Whether the next level can compute a shared column now that another one of this level is there;
+    /// Shared columns that can come before the next level has something to do, and that lie side by
+    /// side in the ring; at least one.
+    pub(super) fn calm(&self) -> usize {
+        let edge = if self.until_edge > 0 { self.until_edge } else { u32::MAX };
+        let column = if self.until_column > 0 { self.until_column } else { u32::MAX };
+        (self.ring - self.next).min(edge).min(column) as usize
+    }
+
+    /// Whether the next level can compute a shared column now that `count` more of this level are there;
     /// then it next can after `pool` more.
-    pub(super) fn completes_column(&mut self, pool: impl FnOnce() -> u8) -> bool {
-        self.until_column -= 1;
+    pub(super) fn completes_column(&mut self, count: usize, pool: impl FnOnce() -> u8) -> bool {
+        self.until_column -= count as u32;
         let complete = self.until_column == 0;
         if complete {
             self.until_column = pool().into();
@@ -137,9 +147,10 @@ impl Level {
         complete
     }
 
-    /// Whether the next level can compute the left edge of a window now that another column is there.
-    pub(super) const fn completes_edge(&mut self) -> bool {
-        self.until_edge -= 1;
+    /// Whether the next level can compute the left edge of a window now that `count` more columns are
+    /// there.
+    pub(super) const fn completes_edge(&mut self, count: usize) -> bool {
+        self.until_edge -= count as u32;
         let complete = self.until_edge == 0;
         if complete {
             self.until_edge = self.per_hop;
@@ -147,11 +158,17 @@ impl Level {
         complete
     }
 
+    /// Place of the ring that the next `count` columns go to, up to its end.
+    pub(super) const fn next_places(&mut self, count: usize) -> usize {
+        let place = self.next;
+        let end = place + count as u32;
+        self.next = if end == self.ring { 0 } else { end };
+        place as usize
+    }
+
     /// Place of the ring that the next column goes to.
     pub(super) const fn next_place(&mut self) -> usize {
-        let place = self.next;
-        self.next = if place + 1 == self.ring { 0 } else { place + 1 };
-        place as usize
+        self.next_places(1)
     }
 
     /// Place of column `index` of the left edge of the window whose turn it is.
@@ -243,7 +260,18 @@ impl Level {
     /// The words of a column to write.
     #[inline(always)]
     pub(super) fn column_mut<'c>(&self, columns: &'c mut [u32], place: usize) -> &'c mut [u32] {
+        self.columns_mut(columns, place, 1)
+    }
+
+    /// The words of `count` columns side by side.
+    #[inline(always)]
+    pub(super) fn columns_mut<'c>(
+        &self,
+        columns: &'c mut [u32],
+        place: usize,
+        count: usize,
+    ) -> &'c mut [u32] {
         let words = self.words as usize;
-        &mut columns[self.start as usize + place * words..][..words]
+        &mut columns[self.start as usize + place * words..][..count * words]
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Samples go in in any chunking, windows come out. Every layer keeps only the few columns that the next
 //! one needs ([`level`]); a column is computed as soon as its inputs are there, so no feature map is
-//! ever held whole. Columns that windows share are computed once; [`models::arch::Streaming`] says
-//! which those are. When a window ends, its edges and what lies behind the shared levels are
-//! computed from the columns that were kept ([`network`]).
+//! ever held whole. Columns that windows share are computed once ([`network`]); [`models::arch::Streaming`]
+//! says which those are. When a window ends, its edges and what lies behind the shared levels are
+//! computed from the columns that were kept ([`window`]).
 
 mod level;
 mod network;
 mod observer;
+mod window;
 
 use core::convert::Infallible;
 use core::fmt;
@@ -187,11 +188,8 @@ impl<'m, 'r> Engine<'m, 'r> {
             }
             samples = rest;
         }
-        let mut inputs = samples.chunks_exact(len);
-        for input in &mut inputs {
-            self.network.stem(input, observer);
-        }
-        let start = inputs.remainder();
+        let (inputs, start) = samples.split_at(samples.len() / len * len);
+        self.network.stem(inputs, observer);
         self.feed_windows(start, observer);
         self.started = start.len();
     }

@@ -1,9 +1,8 @@
 //! The layers of a network, one column at a time.
 
 use bytemuck::cast_slice_mut;
-use models::arch::{Block, Stem, Streaming, Task};
+use models::arch::{Block, Stem, Streaming};
 use models::q8::{Layer, MemoryPlan, Model, padded};
-use models::quant::{self, requantize};
 use models::stream::Q15;
 
 use super::level::{Level, take};
@@ -14,26 +13,26 @@ use crate::kernel::{self, Reach, Sums};
 /// blocks.
 #[derive(Debug)]
 pub(super) struct Network<'m, 'r> {
-    model: &'m Model<'m>,
-    levels: &'r mut [Level],
+    pub(super) model: &'m Model<'m>,
+    pub(super) levels: &'r mut [Level],
     /// Levels that windows share.
-    shared: usize,
+    pub(super) shared: usize,
     /// The columns of all levels.
-    columns: &'r mut [u32],
-    scratch: Scratch<'r>,
+    pub(super) columns: &'r mut [u32],
+    pub(super) scratch: Scratch<'r>,
 }
 
 /// Memory without content between two calls.
 #[derive(Debug)]
-struct Scratch<'r> {
+pub(super) struct Scratch<'r> {
     /// The inputs of one output column.
-    patch: &'r mut [u32],
+    pub(super) patch: &'r mut [u32],
     /// One output column and its padding.
-    column: &'r mut [i16],
+    pub(super) column: &'r mut [i16],
     /// Sums of the classifier, then logits.
-    logits: &'r mut [i32],
-    posteriors: &'r mut [Q15],
-    sums: &'r mut Sums,
+    pub(super) logits: &'r mut [i32],
+    pub(super) posteriors: &'r mut [Q15],
+    pub(super) sums: &'r mut Sums,
 }
 
 /// 32-bit words of memory for levels and scratch that no [`MemoryPlan`] counts.
@@ -83,31 +82,58 @@ impl<'m, 'r> Network<'m, 'r> {
         self.model.arch().stem
     }
 
-    /// The stem's next shared column.
-    pub(super) fn stem(&mut self, samples: &[i16], observer: &mut impl Observer) {
-        let place = self.levels[0].next_place();
-        self.stem_column(samples, Part::Shared, Some(place), observer);
-        let mut level = 0;
-        while level + 1 < self.shared && self.arrive(level, observer) {
-            level += 1;
-            self.shared_column(level, observer);
+    /// The stem's next shared columns, from samples of whole inputs that do not overlap.
+    pub(super) fn stem(&mut self, mut samples: &[i16], observer: &mut impl Observer) {
+        let stem = &self.model.layers()[0];
+        let (input, step) = (stem.shape.inputs, padded(stem.shape.outputs));
+        let wide = !self.levels[0].is_narrow();
+        let mut left = samples.len() / input;
+        while left > 0 {
+            let count = if wide { self.levels[0].calm().min(left) } else { 1 };
+            let (now, later) = samples.split_at(count * input);
+            (samples, left) = (later, left - count);
+            let place = self.levels[0].next_places(count);
+            if wide {
+                let out = self.levels[0].columns_mut(self.columns, place, count);
+                let out = cast_slice_mut(out);
+                let Scratch { patch, sums, .. } = &mut self.scratch;
+                kernel::convolve_samples(stem, now, patch, sums, out);
+                for column in out.chunks_exact(step) {
+                    observer.column(0, Part::Shared, &column[..stem.shape.outputs]);
+                }
+            } else {
+                self.stem_column(now, Part::Shared, Some(place), observer);
+            }
+            if self.shared > 1 && self.arrive(0, count, observer) {
+                self.deeper(observer);
+            }
         }
     }
 
-    /// A shared column of `level` has arrived; whether the next one, shared as well, has all inputs of a
+    /// The next shared column behind the stem's, and what follows from it.
+    #[inline(never)]
+    fn deeper(&mut self, observer: &mut impl Observer) {
+        for level in 1..self.shared {
+            self.shared_column(level, observer);
+            if level + 1 == self.shared || !self.arrive(level, 1, observer) {
+                return;
+            }
+        }
+    }
+
+    /// `count` shared columns of `level` have arrived, no more than it is calm for; whether the next one, shared as well, has all inputs of a
     /// column now.
     #[inline(always)]
-    fn arrive(&mut self, level: usize, observer: &mut impl Observer) -> bool {
+    fn arrive(&mut self, level: usize, count: usize, observer: &mut impl Observer) -> bool {
         let [input, output, ..] = &mut self.levels[level..] else { return false };
-        if output.left() > 0 && input.completes_edge() {
+        if output.left() > 0 && input.completes_edge(count) {
             self.left_edge(level, observer);
         }
         let blocks = &self.model.arch().blocks;
-        self.levels[level].completes_column(|| blocks[level].pool)
+        self.levels[level].completes_column(count, || blocks[level].pool)
     }
 
     /// The next shared column of a level behind the stem's.
-    #[inline(never)]
     fn shared_column(&mut self, level: usize, observer: &mut impl Observer) {
         let reach = self.reach(level - 1);
         self.levels[level - 1].gather_newest(self.columns, &reach, self.scratch.patch);
@@ -127,106 +153,8 @@ impl<'m, 'r> Network<'m, 'r> {
         self.levels[level].drop_left();
     }
 
-    /// A window's posteriors, once its last sample is in.
-    pub(super) fn finish(&mut self, observer: &mut impl Observer) -> &[Q15] {
-        if self.shares() {
-            for level in 1..self.shared {
-                let newest = self.levels[level - 1].newest(true);
-                for column in self.levels[level].right()..self.levels[level].len() {
-                    let place = Some(self.levels[level].right_place(column));
-                    self.window_column(level - 1, column, newest, Part::Edge, place, observer);
-                }
-            }
-            self.tail(None, observer);
-            self.levels[self.shared - 1].drop_left();
-        }
-        let Scratch { logits, posteriors, .. } = &mut self.scratch;
-        let classifier = self.model.layers().last().expect("networks end in a classifier");
-        for (class, logit) in logits.iter_mut().enumerate() {
-            *logit = requantize(*logit, classifier.factor(class));
-        }
-        match self.model.arch().task {
-            Task::MultiClass => quant::softmax(logits, posteriors),
-            Task::MultiLabel => quant::sigmoid(logits, posteriors),
-        }
-        posteriors
-    }
-
-    /// The sums of the classifier for a window of which nothing is shared.
-    pub(super) fn whole(&mut self, window: &[i16], observer: &mut impl Observer) {
-        self.tail(Some(window), observer);
-    }
-
-    /// Everything behind the shared levels, up to the sums of the classifier: always the deepest
-    /// layer that has its inputs, so that no layer needs to keep more than one reach of columns.
-    fn tail(&mut self, window: Option<&[i16]>, observer: &mut impl Observer) {
-        let classifier = self.model.layers().last().expect("networks end in a classifier");
-        for (class, sum) in self.scratch.logits.iter_mut().enumerate() {
-            *sum = classifier.bias(class);
-        }
-        let first = self.shared;
-        let last = self.levels.len() - 1;
-        self.levels[first..].iter_mut().for_each(Level::restart);
-        if first > last {
-            self.shared_features(observer);
-            return;
-        }
-        let deepest = |network: &Self| (first..=last).rev().find(|level| network.ready(*level));
-        while let Some(level) = deepest(self) {
-            let column = self.levels[level].made();
-            self.levels[level].make();
-            // The head reads what the last block makes at once.
-            let place = (level < last).then(|| self.levels[level].next_place());
-            match (level.checked_sub(1), window) {
-                (None, Some(window)) => {
-                    let stem = &self.model.arch().stem;
-                    let start = column * usize::from(stem.stride);
-                    let samples = &window[start..start + usize::from(stem.kernel)];
-                    self.stem_column(samples, Part::Tail, place, observer);
-                }
-                (None, None) => unreachable!("the stem is shared unless there is a window"),
-                (Some(input), _) => {
-                    let newest = self.levels[input].newest(input < first);
-                    self.window_column(input, column, newest, Part::Tail, place, observer);
-                }
-            }
-            if level == last {
-                self.head(column, observer);
-            }
-        }
-    }
-
-    /// Head and classifier where all blocks are shared.
-    fn shared_features(&mut self, observer: &mut impl Observer) {
-        let last = self.levels.len() - 1;
-        let reach = Reach { taps: 1, pool: 1, step: padded(self.outputs(last)) };
-        for column in 0..self.levels[last].len() {
-            let newest = self.levels[last].newest(true);
-            let first = column as isize;
-            let patch = &mut *self.scratch.patch;
-            self.levels[last].gather(self.columns, first, newest, &reach, patch);
-            self.head_of_patch(column, observer);
-        }
-    }
-
-    /// Whether the next column of a level behind the shared ones can be computed.
-    fn ready(&self, level: usize) -> bool {
-        let column = self.levels[level].made();
-        if column == self.levels[level].len() {
-            return false;
-        }
-        if level == self.shared {
-            return true;
-        }
-        let block = self.block(level - 1);
-        let (_, after) = block.padding();
-        let input = &self.levels[level - 1];
-        let newest = (column + 1) * usize::from(block.pool) - 1 + after;
-        newest.min(input.len() - 1) < input.made()
-    }
-
     /// A column behind `input` in the oldest window's own count.
-    fn window_column(
+    pub(super) fn window_column(
         &mut self,
         input: usize,
         column: usize,
@@ -244,22 +172,22 @@ impl<'m, 'r> Network<'m, 'r> {
     }
 
     /// The block behind a level.
-    fn block(&self, level: usize) -> Block {
+    pub(super) fn block(&self, level: usize) -> Block {
         self.model.arch().blocks[level]
     }
 
     /// What one column behind a level reads of it.
-    fn reach(&self, level: usize) -> Reach {
+    pub(super) fn reach(&self, level: usize) -> Reach {
         let Block { kernel, pool, .. } = self.model.arch().blocks[level];
         Reach { taps: kernel.into(), pool: pool.into(), step: padded(self.outputs(level)) }
     }
 
-    fn outputs(&self, layer: usize) -> usize {
+    pub(super) fn outputs(&self, layer: usize) -> usize {
         self.model.layers()[layer].shape.outputs
     }
 
     #[inline(always)]
-    fn stem_column(
+    pub(super) fn stem_column(
         &mut self,
         samples: &[i16],
         part: Part,
@@ -275,7 +203,7 @@ impl<'m, 'r> Network<'m, 'r> {
     }
 
     /// A layer's column from the patch: to a place in its level, or else to the scratch.
-    fn convolve(
+    pub(super) fn convolve(
         &mut self,
         layer: usize,
         reach: &Reach,
@@ -290,25 +218,6 @@ impl<'m, 'r> Network<'m, 'r> {
         target.compute(layer, numbers, part, observer, |out| {
             kernel::convolve(numbers, reach, patch, sums, out);
         });
-    }
-
-    /// Head and classifier for one column, which lies in the scratch.
-    fn head(&mut self, column: usize, observer: &mut impl Observer) {
-        let channels = self.outputs(self.levels.len() - 1);
-        let Scratch { patch, column: values, .. } = &mut self.scratch;
-        kernel::load(&values[..channels], patch);
-        self.head_of_patch(column, observer);
-    }
-
-    fn head_of_patch(&mut self, column: usize, observer: &mut impl Observer) {
-        let head = self.levels.len();
-        let step = padded(self.outputs(head - 1));
-        self.convolve(head, &Reach { taps: 1, pool: 1, step }, Part::Tail, None, observer);
-        let channels = self.outputs(head);
-        let Scratch { patch, column: values, logits, sums, .. } = &mut self.scratch;
-        kernel::load(&values[..channels], patch);
-        let classifier = &self.model.layers()[head + 1];
-        kernel::accumulate(classifier, column * padded(channels), patch, sums, logits);
     }
 }
 
@@ -331,17 +240,17 @@ impl Target<'_> {
         compute: impl FnOnce(&mut [i16]),
     ) {
         let outputs = layer.shape.outputs;
-        if let Some((level, place)) = self.to.filter(|(level, _)| !level.is_narrow()) {
-            let out = cast_slice_mut(level.column_mut(self.columns, place));
-            compute(out);
-            observer.column(index, part, &out[..outputs]);
-            return;
-        }
-        let out = &mut self.column[..padded(outputs)];
+        let Self { to, columns, column } = self;
+        let (out, narrow) = match to {
+            Some((level, place)) if !level.is_narrow() => {
+                (cast_slice_mut(level.column_mut(columns, place)), None)
+            }
+            _ => (&mut column[..padded(outputs)], to.map(|(level, place)| (level, place, columns))),
+        };
         compute(out);
         observer.column(index, part, &out[..outputs]);
-        if let Some((level, place)) = self.to {
-            kernel::store_narrow(out, level.column_mut(self.columns, place));
+        if let Some((level, place, columns)) = narrow {
+            kernel::store_narrow(out, level.column_mut(columns, place));
         }
     }
 }

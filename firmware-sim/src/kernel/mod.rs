@@ -21,7 +21,9 @@ mod packed;
 mod scalar;
 
 #[cfg(not(feature = "dsp"))]
-pub(crate) use natural::{Sums, accumulate, convolve, convolve_samples, gather, load, store_narrow};
+pub(crate) use natural::{
+    Sums, accumulate, convolve, convolve_samples, gather, load, store_narrow,
+};
 #[cfg(feature = "dsp")]
 pub(crate) use packed::{Sums, accumulate, convolve, convolve_samples, gather, load, store_narrow};
 

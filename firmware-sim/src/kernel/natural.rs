@@ -1,7 +1,7 @@
 //! Patches in which columns lie side by side, in their order.
 
 use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
-use models::q8::Layer;
+use models::q8::{Layer, padded};
 use models::quant::requantize_relu;
 
 use super::{Reach, scalar};
@@ -65,7 +65,7 @@ pub(crate) fn convolve(
     }
 }
 
-/// One column of a layer with one position, from values of which it reads all.
+/// Columns of a layer with one tap and one position, one for as many values as that reads.
 pub(crate) fn convolve_samples(
     layer: &Layer<'_>,
     samples: &[i16],
@@ -73,8 +73,12 @@ pub(crate) fn convolve_samples(
     sums: &mut Sums,
     out: &mut [i16],
 ) {
-    load(samples, patch);
-    convolve(layer, &Reach { taps: 1, pool: 1, step: layer.shape.row() }, patch, sums, out);
+    let reach = Reach { taps: 1, pool: 1, step: layer.shape.row() };
+    let out = out.chunks_exact_mut(padded(layer.shape.outputs));
+    for (samples, out) in samples.chunks_exact(layer.shape.inputs).zip(out) {
+        load(samples, patch);
+        convolve(layer, &reach, patch, sums, out);
+    }
 }
 
 /// Adds to each class's sum the products of one column of features with the weights from `start` on

@@ -7,14 +7,14 @@
 //! such *block*.
 
 use bytemuck::{Pod, Zeroable, cast_slice};
-use models::q8::Layer;
+use models::q8::{Layer, Shape, padded};
 use models::quant::{HIGH_SHIFT, requantize_relu};
 
-#[cfg(not(target_arch = "arm"))]
-use super::scalar as dsp;
 use super::Reach;
 #[cfg(target_arch = "arm")]
 use super::dsp;
+#[cfg(not(target_arch = "arm"))]
+use super::scalar as dsp;
 
 #[cfg(target_endian = "big")]
 compile_error!("the feature `dsp` is for little-endian cores");
@@ -83,8 +83,7 @@ pub(crate) fn convolve(
     }
 }
 
-/// One column of a layer with one position, from values of which it reads all.
-#[inline(always)]
+/// Columns of a layer with one tap and one position, one for as many values as that reads.
 pub(crate) fn convolve_samples(
     layer: &Layer<'_>,
     samples: &[i16],
@@ -92,24 +91,16 @@ pub(crate) fn convolve_samples(
     sums: &mut Sums,
     out: &mut [i16],
 ) {
-    let outputs = layer.shape.outputs;
-    if layer.shape.row() == 4 && outputs.is_multiple_of(4) && is_fast(layer) {
-        dsp::single(layer, pack_end(samples), &mut out[..outputs]);
-    } else {
-        convolve_any(layer, samples, patch, sums, out);
+    let Shape { inputs, outputs, .. } = layer.shape;
+    if inputs <= 4 && layer.shape.taps == 1 && outputs.is_multiple_of(4) && is_fast(layer) {
+        dsp::singles(layer, samples.chunks_exact(inputs).map(pack_end), out);
+        return;
     }
-}
-
-#[inline(never)]
-fn convolve_any(
-    layer: &Layer<'_>,
-    samples: &[i16],
-    patch: &mut [u32],
-    sums: &mut Sums,
-    out: &mut [i16],
-) {
-    load(samples, patch);
-    convolve(layer, &Reach { taps: 1, pool: 1, step: layer.shape.row() }, patch, sums, out);
+    let reach = Reach { taps: 1, pool: 1, step: layer.shape.row() };
+    for (samples, out) in samples.chunks_exact(inputs).zip(out.chunks_exact_mut(padded(outputs))) {
+        load(samples, patch);
+        convolve(layer, &reach, patch, sums, out);
+    }
 }
 
 /// Adds to each class's sum the products of one column of features with the weights from `start` on

@@ -1,7 +1,7 @@
 //! Plain loops, for every machine.
 
 #[cfg(feature = "dsp")]
-pub(super) use packed::{largest, requantize, scatter_narrow, scatter_wide, single};
+pub(super) use packed::{largest, requantize, scatter_narrow, scatter_wide, singles};
 
 /// See `natural::dots`.
 #[cfg(not(feature = "dsp"))]
@@ -61,11 +61,7 @@ mod packed {
     }
 
     /// The same of 16-bit values.
-    pub(crate) fn scatter_wide<const P: usize>(
-        column: &[u32],
-        copies: usize,
-        to: &mut [[u32; 2]],
-    ) {
+    pub(crate) fn scatter_wide<const P: usize>(column: &[u32], copies: usize, to: &mut [[u32; 2]]) {
         let groups = column.as_chunks::<2>().0;
         for copy in 0..copies {
             for (group, [a, b]) in groups.iter().enumerate() {
@@ -91,12 +87,18 @@ mod packed {
         }
     }
 
-    /// All outputs of a layer whose rows are one group.
-    pub(crate) fn single(layer: &Layer<'_>, x: [u32; 2], out: &mut [i16]) {
-        for (output, out) in out.iter_mut().enumerate() {
-            let mut sum = [0];
-            largest::<1>(layer.row(output), 4, 4, &x, 1, &mut sum);
-            requantize(layer, output, &sum, core::slice::from_mut(out));
+    /// Columns of a layer whose rows are one group, one for each group of activations.
+    pub(crate) fn singles(
+        layer: &Layer<'_>,
+        groups: impl Iterator<Item = [u32; 2]>,
+        out: &mut [i16],
+    ) {
+        for (x, out) in groups.zip(out.chunks_exact_mut(layer.shape.outputs)) {
+            for (output, out) in out.iter_mut().enumerate() {
+                let mut sum = [0];
+                largest::<1>(layer.row(output), 4, 4, &x, 1, &mut sum);
+                requantize(layer, output, &sum, core::slice::from_mut(out));
+            }
         }
     }
 }

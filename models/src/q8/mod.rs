@@ -5,6 +5,7 @@
 //! [`Model`] cannot meet a shape that does not fit.
 
 mod error;
+mod layer;
 mod layout;
 mod memory;
 mod read;
@@ -12,9 +13,10 @@ mod read;
 mod write;
 
 pub use error::FormatError;
+pub use layer::Layer;
 pub use layout::{Shape, padded};
 pub use memory::{LevelMemory, MemoryPlan};
-pub use read::{Decision, Layer, Model};
+pub use read::{Decision, Model};
 #[cfg(feature = "alloc")]
 pub use write::{LayerParts, Parts};
 

@@ -4,9 +4,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, MAGIC, MAX_LIMIT, Shape, VERSION, checksum};
+use super::layer::word;
+use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, Layer, MAGIC, Shape, VERSION, checksum};
 use crate::arch::{ArchSpec, Head, LayerName, MAX_BLOCKS, Stem, Task};
-use crate::quant::Factor;
 use crate::stream::{NEVER, Q15, Settings};
 
 /// The most layers a network may have.
@@ -97,21 +97,6 @@ pub struct Model<'a> {
     layers: heapless::Vec<Layer<'a>, MAX_LAYERS>,
 }
 
-/// The numbers of one layer.
-#[derive(Clone, Copy)]
-pub struct Layer<'a> {
-    /// Rows, taps and inputs.
-    pub shape: Shape,
-    /// What one unit of the output stands for. Of the classifier: of a logit to base e.
-    pub scale: f32,
-    /// The largest output behind the ReLU; it needs 8 bits up to 127, 16 beyond.
-    pub limit: u16,
-    /// The least of all shifts.
-    least_shift: u8,
-    /// Weights, biases, multipliers and shifts, as [`Shape`] describes them.
-    data: &'a [u8],
-}
-
 impl<'a> Model<'a> {
     /// Reads a model. Bytes behind its end are not looked at: a flash region may be longer.
     ///
@@ -153,9 +138,7 @@ impl<'a> Model<'a> {
         (self.preset, self.labels, self.seed) = (body.preset, body.labels, body.seed);
         (self.arch, self.decision) = (body.arch.clone(), body.decision);
         for Scale { output: scale, limit } in &body.layers {
-            let shape = Shape { outputs: 0, taps: 0, inputs: 0 };
-            let layer = Layer { shape, scale: *scale, limit: *limit, least_shift: 0, data: &[] };
-            let pushed = self.layers.push(layer);
+            let pushed = self.layers.push(Layer::new(*scale, *limit));
             debug_assert!(pushed.is_ok(), "a body has at most MAX_LAYERS layers");
         }
         Ok(())
@@ -232,116 +215,6 @@ impl fmt::Debug for Model<'_> {
             .field("layers", &layers.len())
             .finish()
     }
-}
-
-impl<'a> Layer<'a> {
-    /// Fills in a layer's numbers; false if something is out of range.
-    fn fill(&mut self, shape: Shape, data: &'a [u8]) -> bool {
-        (self.shape, self.data, self.least_shift) = (shape, data, u8::MAX);
-        for output in 0..shape.outputs {
-            let factor = self.factor(output);
-            if !factor.is_valid() {
-                return false;
-            }
-            self.least_shift = self.least_shift.min(factor.shift);
-        }
-        let positive = self.scale.is_finite() && self.scale > 0.0;
-        positive && self.limit > 0 && self.limit <= MAX_LIMIT
-    }
-
-    /// Bytes of all numbers.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.data.len()
-    }
-
-    /// Bits that an output needs.
-    #[must_use]
-    pub const fn bits(&self) -> u32 {
-        if self.limit <= i8::MAX as u16 { 8 } else { 16 }
-    }
-
-    /// The least shift of all outputs' factors.
-    #[must_use]
-    pub const fn least_shift(&self) -> u8 {
-        self.least_shift
-    }
-
-    /// All numbers, as [`Shape`] describes them.
-    #[must_use]
-    #[inline]
-    pub const fn data(&self) -> &'a [u8] {
-        self.data
-    }
-
-    /// All rows of weights (`i8`), one after the other.
-    #[must_use]
-    #[inline]
-    pub fn weights(&self) -> &'a [u8] {
-        &self.data[..self.biases_at()]
-    }
-
-    /// All biases, each 4 bytes, little-endian.
-    #[must_use]
-    #[inline]
-    pub fn biases(&self) -> &'a [u8] {
-        &self.data[self.biases_at()..][..4 * self.shape.outputs]
-    }
-
-    /// All multipliers, each 4 bytes, little-endian.
-    #[must_use]
-    #[inline]
-    pub fn multipliers(&self) -> &'a [u8] {
-        &self.data[self.biases_at() + 4 * self.shape.outputs..][..4 * self.shape.outputs]
-    }
-
-    /// All shifts, a byte each, and padding.
-    #[must_use]
-    #[inline]
-    pub fn shifts(&self) -> &'a [u8] {
-        &self.data[self.biases_at() + 8 * self.shape.outputs..]
-    }
-
-    const fn biases_at(&self) -> usize {
-        self.shape.outputs * self.shape.row()
-    }
-
-    /// The weights of one output, as `i8`.
-    ///
-    /// # Panics
-    /// If there is no such output.
-    #[must_use]
-    #[inline]
-    pub fn row(&self, output: usize) -> &'a [u8] {
-        let row = self.shape.row();
-        &self.weights()[output * row..][..row]
-    }
-
-    /// What the sum of an output starts with.
-    ///
-    /// # Panics
-    /// If there is no such output.
-    #[must_use]
-    #[inline]
-    pub fn bias(&self, output: usize) -> i32 {
-        word(self.biases(), output)
-    }
-
-    /// What brings the sum of an output to the scale of the layer's outputs.
-    ///
-    /// # Panics
-    /// If there is no such output.
-    #[must_use]
-    #[inline]
-    pub fn factor(&self, output: usize) -> Factor {
-        Factor { multiplier: word(self.multipliers(), output), shift: self.shifts()[output] }
-    }
-}
-
-#[inline]
-fn word(bytes: &[u8], index: usize) -> i32 {
-    let [a, b, c, d] = bytes.as_chunks().0[index];
-    i32::from_le_bytes([a, b, c, d])
 }
 
 /// Checks header and checksum, and returns body and data.

@@ -132,7 +132,7 @@ fn data(arch: &ArchSpec) -> Vec<u8> {
             None => (layer.kernel, layer.in_channels),
         };
         let (outputs, row) = (layer.out_channels, taps * inputs.next_multiple_of(4));
-        if outputs * (row + 9) > 1 << 20 {
+        if outputs as u64 * (row as u64 + 9) > 1 << 20 {
             return Vec::new();
         }
         data.extend((0..outputs * row).map(|weight| (weight * 73 + 41) as u8));
