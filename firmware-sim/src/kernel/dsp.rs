@@ -198,7 +198,11 @@ unsafe fn rows_from<const P: usize>(
                     ),
                     "strd r2, r8, [r12], #8\n"
                 ),
-                first, rows, x, steps, sums
+                first,
+                rows,
+                x,
+                steps,
+                sums
             );
         },
         2 => unsafe {
@@ -213,7 +217,11 @@ unsafe fn rows_from<const P: usize>(
                     ),
                     concat!(larger!("r2" "r3" "r8" "r9"), "strd r2, r8, [r12], #8\n")
                 ),
-                first, rows, x, steps, sums
+                first,
+                rows,
+                x,
+                steps,
+                sums
             );
         },
         3 => unsafe {
@@ -234,7 +242,11 @@ unsafe fn rows_from<const P: usize>(
                         "strd r2, r8, [r12], #8\n"
                     )
                 ),
-                first, rows, x, steps, sums
+                first,
+                rows,
+                x,
+                steps,
+                sums
             );
         },
         4 => unsafe {
@@ -255,12 +267,13 @@ unsafe fn rows_from<const P: usize>(
                     smlad r4, r5, r11, r4
                     smlad r8, r5, lr, r8
                     ",
-                    concat!(
-                        larger!("r2" "r3" "r4" "r8" "r2" "r4"),
-                        "str r2, [r12], #4\n"
-                    )
+                    concat!(larger!("r2" "r3" "r4" "r8" "r2" "r4"), "str r2, [r12], #4\n")
                 ),
-                first, rows, x, steps, sums
+                first,
+                rows,
+                x,
+                steps,
+                sums
             );
         },
         _ => unreachable!("a block has 1 to 4 positions"),
@@ -315,7 +328,10 @@ pub(super) fn scatter_narrow<const P: usize>(column: &[u32], copies: usize, to: 
     let groups = column.len();
     scatters!(
         "ldr {t}, [{from}], #4\nuxtb16 {a}, {t}\nuxtb16 {b}, {t}, ror #8",
-        column, groups, copies, to
+        column,
+        groups,
+        copies,
+        to
     );
 }
 
@@ -325,7 +341,10 @@ pub(super) fn scatter_wide<const P: usize>(column: &[u32], copies: usize, to: &m
     let groups = column.len() / 2;
     scatters!(
         "ldrd {a}, {t}, [{from}], #8\npkhtb {b}, {t}, {a}, asr #16\npkhbt {a}, {a}, {t}, lsl #16",
-        column, groups, copies, to
+        column,
+        groups,
+        copies,
+        to
     );
 }
 

@@ -10,11 +10,11 @@ use bytemuck::{Pod, Zeroable, cast_slice};
 use models::q8::Layer;
 use models::quant::{HIGH_SHIFT, requantize_relu};
 
-#[cfg(not(target_arch = "arm"))]
-use super::scalar as dsp;
 use super::Reach;
 #[cfg(target_arch = "arm")]
 use super::dsp;
+#[cfg(not(target_arch = "arm"))]
+use super::scalar as dsp;
 
 #[cfg(target_endian = "big")]
 compile_error!("the feature `dsp` is for little-endian cores");

@@ -61,11 +61,7 @@ mod packed {
     }
 
     /// The same of 16-bit values.
-    pub(crate) fn scatter_wide<const P: usize>(
-        column: &[u32],
-        copies: usize,
-        to: &mut [[u32; 2]],
-    ) {
+    pub(crate) fn scatter_wide<const P: usize>(column: &[u32], copies: usize, to: &mut [[u32; 2]]) {
         let groups = column.as_chunks::<2>().0;
         for copy in 0..copies {
             for (group, [a, b]) in groups.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Sixteen outputs at a time, on x86-64 hosts.
 //!
-//! For this the weights are widened and interleaved once ([`PackedLayer`]): blocks of 16 outputs, in a
+//! For this the weights are widened and interleaved once ([`Prepared`]): blocks of 16 outputs, in a
 //! block pairs of neighbouring weights, in a pair output by output. A pair of inputs, broadcast,
 //! then multiplies a pair of weights of 16 outputs, and no sum has to be gathered across lanes.
 #![allow(unsafe_code)]
@@ -14,21 +14,64 @@ use core::arch::x86_64::{
 use std::vec;
 use std::vec::Vec;
 
-use models::q8::Layer;
+use bytemuck::cast_slice;
+use models::q8::{Layer, Model};
+use models::quant::requantize_relu;
+
+use super::Reach;
 
 /// Outputs of a block.
-pub(crate) const BLOCK: usize = 16;
+const BLOCK: usize = 16;
 
-/// The weights of a layer in the order of this kernel.
+/// The weights of a model in the order of this kernel, for [`crate::Engine::with_prepared`].
 #[derive(Clone, Debug)]
-pub(crate) struct PackedLayer {
+pub struct Prepared {
+    vectors: Vectors,
+    layers: Vec<PackedLayer>,
+}
+
+impl Prepared {
+    /// Prepares a model; `None` on machines without AVX2.
+    #[must_use]
+    pub fn new(model: &Model<'_>) -> Option<Self> {
+        let vectors = Vectors::detect()?;
+        let layers = model.layers().iter().map(PackedLayer::new).collect();
+        Some(Self { vectors, layers })
+    }
+
+    /// Computes a column of layer `index` like [`super::convolve`], and returns true.
+    pub(crate) fn convolve(
+        &self,
+        index: usize,
+        layer: &Layer<'_>,
+        reach: &Reach,
+        patch: &[u32],
+        out: &mut [i16],
+    ) -> bool {
+        let (out, padding) = out.split_at_mut(layer.shape.outputs);
+        padding.fill(0);
+        let (packed, patch) = (&self.layers[index], cast_slice(patch));
+        for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+            let largest = packed.largest(self.vectors, block, patch, reach.step, reach.pool);
+            for ((output, out), largest) in (block * BLOCK..).zip(out).zip(largest) {
+                let sum = largest.wrapping_add(layer.bias(output));
+                *out = requantize_relu(sum, layer.factor(output), layer.limit);
+            }
+        }
+        true
+    }
+}
+
+/// The weights of a layer.
+#[derive(Clone, Debug)]
+struct PackedLayer {
     weights: Vec<i16>,
     row: usize,
 }
 
 /// Vector instructions of this machine that the kernel can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Vectors {
+enum Vectors {
     /// 256 bits.
     Avx2,
     /// 512 bits, multiplying and adding in one instruction.
@@ -37,7 +80,7 @@ pub(crate) enum Vectors {
 
 impl Vectors {
     /// The best that this machine has.
-    pub(crate) fn detect() -> Option<Self> {
+    fn detect() -> Option<Self> {
         if std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512vnni")
         {
@@ -51,7 +94,7 @@ impl Vectors {
 }
 
 impl PackedLayer {
-    pub(crate) fn new(layer: &Layer<'_>) -> Self {
+    fn new(layer: &Layer<'_>) -> Self {
         let (outputs, row) = (layer.shape.outputs, layer.shape.row());
         let mut weights = vec![0; outputs.next_multiple_of(BLOCK) * row];
         for output in 0..outputs {
@@ -66,7 +109,7 @@ impl PackedLayer {
 
     /// The largest sums over `pool` positions of the patch, `step` elements apart, for a block of
     /// outputs.
-    pub(crate) fn largest(
+    fn largest(
         &self,
         vectors: Vectors,
         block: usize,
@@ -179,5 +222,48 @@ unsafe fn avx512<const P: usize>(
             largest = _mm512_max_epi32(largest, sum);
         }
         _mm512_storeu_si512(out, largest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::q8::Model;
+    use proptest::prelude::*;
+
+    use super::super::scalar;
+    use super::*;
+    use crate::tests::random;
+
+    /// The instructions that this machine has, not only the best.
+    fn all() -> impl Iterator<Item = Vectors> {
+        let best = Vectors::detect();
+        let avx2 = best.map(|_| Vectors::Avx2);
+        avx2.into_iter().chain(best)
+    }
+
+    proptest! {
+        #[test]
+        fn all_vectors_compute_the_same(arch in random::arch(), seed: u64, step in 1..9usize) {
+            let parts = random::model(&arch, seed);
+            let bytes = parts.encode();
+            let model = Model::parse(&bytes).unwrap();
+            let mut noise = random::Noise(seed);
+            for (layer, pool) in model.layers().iter().zip([1, 2, 3, 4, 5, 9].into_iter().cycle()) {
+                let (packed, row) = (PackedLayer::new(layer), layer.shape.row());
+                let patch = noise.samples(row + (pool - 1) * step);
+                let dot = |output: usize, position: usize| {
+                    let weights = layer.row(output);
+                    let [[sum], _] = scalar::dots::<1>([weights; 2], &patch[position * step..], 0);
+                    sum
+                };
+                for vectors in all() {
+                    for output in 0..layer.shape.outputs {
+                        let found = packed.largest(vectors, output / BLOCK, &patch, step, pool);
+                        let wanted = (0..pool).map(|position| dot(output, position)).max();
+                        prop_assert_eq!(Some(found[output % BLOCK]), wanted, "{:?}", vectors);
+                    }
+                }
+            }
+        }
     }
 }
