@@ -3,7 +3,8 @@
 //! For this the weights are widened and interleaved once ([`Prepared`]): blocks of 16 outputs, in a
 //! block pairs of neighbouring weights, in a pair output by output. A pair of inputs, broadcast,
 //! then multiplies a pair of weights of 16 outputs, and no sum has to be gathered across lanes.
-#![allow(unsafe_code)]
+// Indices, not iterators: the compiler keeps sums in registers only if it unrolls the loops over them.
+#![allow(unsafe_code, clippy::needless_range_loop)]
 
 use core::arch::x86_64::{
     __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi32,
@@ -16,7 +17,7 @@ use std::vec::Vec;
 
 use bytemuck::cast_slice;
 use models::q8::{Layer, Model};
-use models::quant::requantize_relu;
+use models::quant::{Factor, requantize_relu};
 
 use super::Reach;
 
@@ -53,9 +54,9 @@ impl Prepared {
         let (packed, patch) = (&self.layers[index], cast_slice(patch));
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
             let largest = packed.largest(self.vectors, block, patch, reach.step, reach.pool);
-            for ((output, out), largest) in (block * BLOCK..).zip(out).zip(largest) {
-                let sum = largest.wrapping_add(layer.bias(output));
-                *out = requantize_relu(sum, layer.factor(output), layer.limit);
+            let scales = &packed.scales[block * BLOCK..];
+            for ((out, largest), (bias, factor)) in out.iter_mut().zip(largest).zip(scales) {
+                *out = requantize_relu(largest.wrapping_add(*bias), *factor, layer.limit);
             }
         }
         true
@@ -67,6 +68,8 @@ impl Prepared {
 struct PackedLayer {
     weights: Vec<i16>,
     row: usize,
+    /// Bias and factor of each output.
+    scales: Vec<(i32, Factor)>,
 }
 
 /// Vector instructions of this machine that the kernel can use.
@@ -104,7 +107,8 @@ impl PackedLayer {
                 weights[place] = weight.cast_signed().into();
             }
         }
-        Self { weights, row }
+        let scale = |output| (layer.bias(output), layer.factor(output));
+        Self { weights, row, scales: (0..outputs).map(scale).collect() }
     }
 
     /// The largest sums over `pool` positions of the patch, `step` elements apart, for a block of
@@ -172,11 +176,12 @@ unsafe fn avx2<const P: usize>(
         let weights = weights.as_ptr().cast::<__m256i>();
         // SAFETY: a chunk holds two vectors; t is a pair of the row.
         let weights = unsafe { [_mm256_loadu_si256(weights), _mm256_loadu_si256(weights.add(1))] };
-        for (sums, inputs) in sums.iter_mut().zip(inputs) {
+        for j in 0..P {
             // SAFETY: as above.
-            let input = _mm256_set1_epi32(unsafe { pair(inputs.add(2 * t)) });
-            for (sum, weights) in sums.iter_mut().zip(weights) {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(weights, input));
+            let input = _mm256_set1_epi32(unsafe { pair(inputs[j].add(2 * t)) });
+            for half in 0..2 {
+                let products = _mm256_madd_epi16(weights[half], input);
+                sums[j][half] = _mm256_add_epi32(sums[j][half], products);
             }
         }
     }
@@ -208,10 +213,10 @@ unsafe fn avx512<const P: usize>(
     for (t, weights) in weights.chunks_exact(2 * BLOCK).enumerate() {
         // SAFETY: a chunk holds one vector; t is a pair of the row.
         let weights = unsafe { _mm512_loadu_si512(weights.as_ptr().cast::<__m512i>()) };
-        for (sum, inputs) in sums.iter_mut().zip(inputs) {
+        for j in 0..P {
             // SAFETY: as above.
-            let input = _mm512_set1_epi32(unsafe { pair(inputs.add(2 * t)) });
-            *sum = _mm512_dpwssd_epi32(*sum, weights, input);
+            let input = _mm512_set1_epi32(unsafe { pair(inputs[j].add(2 * t)) });
+            sums[j] = _mm512_dpwssd_epi32(sums[j], weights, input);
         }
     }
     let out = out.as_mut_ptr().cast::<__m512i>();
