@@ -13,7 +13,9 @@ mod kernel;
 
 use models::stream::{Detector, Q15};
 
-pub use engine::{Engine, EngineError, Observer, Part, memory_words, window_memory_words};
+pub use engine::{
+    Engine, EngineError, Observer, Part, Prepared, memory_words, window_memory_words,
+};
 
 /// The decision core in `LEN` 16-bit words of static memory; see [`memory_len`].
 pub type FixedDetector<const LEN: usize> = Detector<[Q15; LEN]>;

@@ -51,11 +51,8 @@ fn clips_can_be_made_quieter() {
     assert_eq!(quiet["split"], "test at -6 dB");
     assert_eq!(quiet["clips"], 10);
     let mute = evaluate(&trained().model(), "--gain-db -120");
-    let decided: Vec<u64> = mute["confusion"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .fold(vec![0; 4], |sums: Vec<u64>, row| {
+    let decided: Vec<u64> =
+        mute["confusion"].as_array().unwrap().iter().fold(vec![0; 4], |sums: Vec<u64>, row| {
             let row = row.as_array().unwrap().iter().map(|count| count.as_u64().unwrap());
             sums.iter().zip(row).map(|(sum, count)| sum + count).collect()
         });

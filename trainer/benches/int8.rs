@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use burn::module::Module as _;
-use firmware_sim::{Engine, memory_words};
+use firmware_sim::{Engine, Prepared, memory_words};
 use models::arch::preset;
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
 use models::q8::{Model, Parts};
@@ -110,7 +110,8 @@ fn measure(name: &str) {
     let floats: Vec<f32> = window.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
     let mut tract = TractEngine::load(&subject.onnx()).expect("the model is loaded");
     let mut out = vec![0.0; usize::from(CLASSES)];
-    let mut whole = Int8::new(&model);
+    let prepared = Prepared::new(&model);
+    let mut whole = Int8::new(&model, prepared.as_ref());
     let mut columns: [Vec<f64>; 5] = Default::default();
     for _ in 0..ROUNDS {
         columns[0].push(milliseconds(RUNS, || {
@@ -121,14 +122,16 @@ fn measure(name: &str) {
             whole.posteriors(window);
         }));
         for (column, hop) in columns[3..].iter_mut().zip(HOPS) {
-            column.push(stream(&model, hop, &samples));
+            column.push(stream(&model, prepared.as_ref(), hop, &samples));
         }
     }
     print!("{name:<18}");
     for mut column in columns {
         column.sort_by(f64::total_cmp);
         match column.first() {
-            Some(fastest) => print!(" {:>15}", format!("{:.2} ({fastest:.2})", column[column.len() / 2])),
+            Some(fastest) => {
+                print!(" {:>15}", format!("{:.2} ({fastest:.2})", column[column.len() / 2]))
+            }
             None => print!(" {:>15}", "-"),
         }
     }
@@ -144,9 +147,18 @@ fn milliseconds(runs: usize, mut run: impl FnMut()) -> f64 {
 }
 
 /// Milliseconds a window of a stream whose windows share their columns.
-fn stream(model: &Model<'_>, hop: u32, samples: &[i16]) -> f64 {
+fn stream<'m>(
+    model: &'m Model<'m>,
+    prepared: Option<&'m Prepared>,
+    hop: u32,
+    samples: &[i16],
+) -> f64 {
     let mut memory = vec![0; memory_words(model, hop).expect("a hop of some samples")];
-    let mut engine = Engine::new(model, hop, &mut memory).expect("the memory has the size asked for");
+    let mut engine =
+        Engine::new(model, hop, &mut memory).expect("the memory has the size asked for");
+    if let Some(prepared) = prepared {
+        engine = engine.with_prepared(prepared);
+    }
     let (first, rest) = samples.split_at(model.arch().window as usize);
     engine.push(first, |_, _| {});
     let mut windows = 0;

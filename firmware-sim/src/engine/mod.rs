@@ -17,6 +17,7 @@ use core::fmt;
 use models::q8::{MemoryPlan, Model};
 use models::stream::{Q15, RollingWindows};
 
+pub use crate::kernel::Prepared;
 use network::Network;
 pub use observer::{Observer, Part};
 
@@ -130,6 +131,17 @@ impl<'m, 'r> Engine<'m, 'r> {
     /// Less memory than [`window_memory_words`].
     pub fn for_windows(model: &'m Model<'m>, memory: &'r mut [u32]) -> Result<Self, EngineError> {
         Self::with_plan(model, &MemoryPlan::for_windows(model), memory)
+    }
+
+    /// Reads the weights from where a host prepared them for its vector instructions. The results
+    /// stay the same.
+    ///
+    /// # Panics
+    /// Later, if they were prepared from another model.
+    #[must_use]
+    pub const fn with_prepared(mut self, prepared: &'m Prepared) -> Self {
+        self.network.prepared = Some(prepared);
+        self
     }
 
     /// The state after [`Engine::new`]: forgets all samples and starts the grid of windows anew.

@@ -7,13 +7,14 @@ use models::stream::Q15;
 
 use super::level::{Level, take};
 use super::observer::{Observer, Part};
-use crate::kernel::{self, Reach, Sums};
+use crate::kernel::{self, Prepared, Reach, Sums};
 
 /// The layers and what they keep. Level `i` is what layer `i` makes: 0 is the stem, then the
 /// blocks.
 #[derive(Debug)]
 pub(super) struct Network<'m, 'r> {
     pub(super) model: &'m Model<'m>,
+    pub(super) prepared: Option<&'m Prepared>,
     pub(super) levels: &'r mut [Level],
     /// Levels that windows share.
     pub(super) shared: usize,
@@ -57,7 +58,8 @@ impl<'m, 'r> Network<'m, 'r> {
         let (posteriors, memory) = take(memory, plan.classes);
         let (sums, _) = take::<Sums>(memory, 1);
         let scratch = Scratch { patch, column, logits, posteriors, sums: &mut sums[0] };
-        let mut network = Self { model, levels, shared: shared.len(), columns, scratch };
+        let mut network =
+            Self { model, prepared: None, levels, shared: shared.len(), columns, scratch };
         network.reset();
         network
     }
@@ -195,10 +197,17 @@ impl<'m, 'r> Network<'m, 'r> {
         observer: &mut impl Observer,
     ) {
         let stem = &self.model.layers()[0];
+        let prepared = self.prepared;
         let Scratch { patch, column, sums, .. } = &mut self.scratch;
         let target = Target { to: self.levels.first().zip(place), columns: self.columns, column };
         target.compute(0, stem, part, observer, |out| {
-            kernel::convolve_samples(stem, samples, patch, sums, out);
+            if let Some(prepared) = prepared {
+                kernel::load(samples, patch);
+                let reach = Reach { taps: 1, pool: 1, step: stem.shape.row() };
+                prepared.convolve(0, stem, &reach, patch, out);
+            } else {
+                kernel::convolve_samples(stem, samples, patch, sums, out);
+            }
         });
     }
 
@@ -212,11 +221,14 @@ impl<'m, 'r> Network<'m, 'r> {
         observer: &mut impl Observer,
     ) {
         let numbers = &self.model.layers()[layer];
+        let prepared = self.prepared;
         let Scratch { patch, column, sums, .. } = &mut self.scratch;
         let to = self.levels.get(layer).zip(place);
         let target = Target { to, columns: self.columns, column };
         target.compute(layer, numbers, part, observer, |out| {
-            kernel::convolve(numbers, reach, patch, sums, out);
+            if !prepared.is_some_and(|p| p.convolve(layer, numbers, reach, patch, out)) {
+                kernel::convolve(numbers, reach, patch, sums, out);
+            }
         });
     }
 }

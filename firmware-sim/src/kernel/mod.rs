@@ -19,6 +19,8 @@ mod natural;
 mod packed;
 #[cfg(any(test, not(all(feature = "dsp", target_arch = "arm"))))]
 mod scalar;
+#[cfg(all(feature = "std", not(feature = "dsp"), target_arch = "x86_64"))]
+mod vectors;
 
 #[cfg(not(feature = "dsp"))]
 pub(crate) use natural::{
@@ -26,6 +28,34 @@ pub(crate) use natural::{
 };
 #[cfg(feature = "dsp")]
 pub(crate) use packed::{Sums, accumulate, convolve, convolve_samples, gather, load, store_narrow};
+
+#[cfg(all(feature = "std", not(feature = "dsp"), target_arch = "x86_64"))]
+pub use vectors::Prepared;
+
+/// Weights in another order, for machines with a kernel that wants them so. Here there is none.
+#[cfg(not(all(feature = "std", not(feature = "dsp"), target_arch = "x86_64")))]
+#[derive(Clone, Debug)]
+pub struct Prepared(core::convert::Infallible);
+
+#[cfg(not(all(feature = "std", not(feature = "dsp"), target_arch = "x86_64")))]
+impl Prepared {
+    /// `None`: this machine reads the weights as they are.
+    #[must_use]
+    pub const fn new(_: &models::q8::Model<'_>) -> Option<Self> {
+        None
+    }
+
+    pub(crate) const fn convolve(
+        &self,
+        _: usize,
+        _: &models::q8::Layer<'_>,
+        _: &Reach,
+        _: &[u32],
+        _: &mut [i16],
+    ) -> bool {
+        false
+    }
+}
 
 /// The columns that one output column is computed from.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::{random, reference};
-use crate::{Engine, EngineError, memory_words};
+use crate::{Engine, EngineError, Prepared, memory_words};
 
 type Windows = Vec<(Vec<Q15>, u64)>;
 
@@ -67,7 +67,13 @@ proptest! {
         engine.reset();
         let samples = noise.samples(arch.window as usize + 6 * hop + 7);
         let found = stream(&mut engine, &samples, &chunks);
-        prop_assert_eq!(found, expected(&parts, &samples, hop));
+        let expected = expected(&parts, &samples, hop);
+        prop_assert_eq!(&found, &expected);
+        if let Some(prepared) = Prepared::new(&model) {
+            let mut engine = Engine::new(&model, hop as u32, &mut memory).unwrap();
+            engine = engine.with_prepared(&prepared);
+            prop_assert_eq!(stream(&mut engine, &samples, &chunks), expected);
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl LayerTable {
     /// Multiply-accumulates of one window.
     #[must_use]
     pub fn macs(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.macs).sum()
+        self.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.macs))
     }
 
     /// Samples at the window's start that can change the outputs; pooling drops the columns that

@@ -14,7 +14,7 @@ pub struct RollingWindows<B> {
     hop: usize,
     /// Samples of the next window that have arrived. Negative while samples between two windows
     /// (hop longer than the window) are skipped.
-    filled: isize,
+    filled: i64,
     position: u64,
 }
 
@@ -61,7 +61,7 @@ impl<B> RollingWindows<B> {
             let taken = self.take(samples);
             samples = &samples[taken..];
             self.position += taken as u64;
-            if self.filled == self.window as isize {
+            if self.filled == self.window as i64 {
                 let end = self.position;
                 let done = each(&self.buffer.as_ref()[..self.window], end);
                 self.advance();
@@ -77,14 +77,15 @@ impl<B> RollingWindows<B> {
         B: AsMut<[T]>,
     {
         if self.filled < 0 {
-            let skipped = samples.len().min(self.filled.unsigned_abs());
-            self.filled += skipped as isize;
+            let missing = usize::try_from(self.filled.unsigned_abs()).unwrap_or(usize::MAX);
+            let skipped = samples.len().min(missing);
+            self.filled += skipped as i64;
             return skipped;
         }
         let start = self.filled as usize;
         let taken = samples.len().min(self.window - start);
         self.buffer.as_mut()[start..start + taken].copy_from_slice(&samples[..taken]);
-        self.filled += taken as isize;
+        self.filled += taken as i64;
         taken
     }
 
@@ -96,7 +97,7 @@ impl<B> RollingWindows<B> {
         if self.hop < self.window {
             self.buffer.as_mut().copy_within(self.hop..self.window, 0);
         }
-        self.filled = self.window as isize - self.hop as isize;
+        self.filled = self.window as i64 - self.hop as i64;
     }
 }
 

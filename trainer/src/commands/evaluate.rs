@@ -186,7 +186,8 @@ fn compare(
             if run.model.arch != *model.arch() {
                 bail!("{}: has another network than {}", path.display(), args.model.display());
             }
-            drop.noise = noise::measure(&file.model(), &net.valid().without_rounding(), clips, &compute);
+            drop.noise =
+                noise::measure(&file.model(), &net.valid().without_rounding(), clips, &compute);
         }
         (AnyModel::Int8(_), _) | (_, AnyModel::Int8(_)) => {}
         _ if drop.largest_difference > TOLERANCE => bail!(

@@ -1,6 +1,6 @@
 //! Posteriors of clips by the int8 engine.
 
-use firmware_sim::{Engine, Observer, window_memory_words};
+use firmware_sim::{Engine, Observer, Prepared, window_memory_words};
 use models::q8::Model;
 use models::stream::{Q15, to_f32};
 use rayon::prelude::*;
@@ -12,20 +12,25 @@ use crate::fit::batch::centre_i16;
 /// The engine on single windows, one after the other.
 pub struct Int8<'m> {
     model: &'m Model<'m>,
+    prepared: Option<&'m Prepared>,
     memory: Vec<u32>,
 }
 
 impl<'m> Int8<'m> {
-    /// An engine for a model.
+    /// An engine for a model, and its weights as this machine likes them best.
     #[must_use]
-    pub fn new(model: &'m Model<'m>) -> Self {
-        Self { model, memory: vec![0; window_memory_words(model)] }
+    pub fn new(model: &'m Model<'m>, prepared: Option<&'m Prepared>) -> Self {
+        Self { model, prepared, memory: vec![0; window_memory_words(model)] }
     }
 
     /// Runs one window.
     pub fn observe(&mut self, window: &[i16], observer: &mut impl Observer) {
         let engine = Engine::for_windows(self.model, &mut self.memory);
-        engine.expect("the memory has the size asked for").push_observed(window, observer);
+        let mut engine = engine.expect("the memory has the size asked for");
+        if let Some(prepared) = self.prepared {
+            engine = engine.with_prepared(prepared);
+        }
+        engine.push_observed(window, observer);
     }
 
     /// The posteriors of one window.
@@ -50,8 +55,10 @@ pub fn window_i16(clip: &Clip, window: usize) -> Vec<i16> {
 #[must_use]
 pub fn predict(model: &Model<'_>, clips: &[Clip]) -> Predictions {
     let window = model.arch().window as usize;
-    let posteriors = clips
-        .par_iter()
-        .map_init(|| Int8::new(model), |engine, clip| engine.posteriors(&window_i16(clip, window)));
+    let prepared = Prepared::new(model);
+    let posteriors = clips.par_iter().map_init(
+        || Int8::new(model, prepared.as_ref()),
+        |engine, clip| engine.posteriors(&window_i16(clip, window)),
+    );
     Predictions { posteriors: posteriors.collect(), ..empty(clips) }
 }

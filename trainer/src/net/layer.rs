@@ -8,8 +8,8 @@ use burn::tensor::module::{batch_norm, batch_norm_train, conv1d, max_pool1d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
 
-use super::fake::{self, Activation};
 use super::Compute;
+use super::fake::{self, Activation};
 use crate::kernel::{
     BatchStats, EPSILON, Geometry, LayerTensors, RunningStats, conv_norm_pool_eval,
     conv_norm_pool_train,

@@ -1,7 +1,7 @@
 //! Where an int8 model loses precision.
 
 use burn::tensor::{Tensor, TensorData};
-use firmware_sim::{Observer, Part};
+use firmware_sim::{Observer, Part, Prepared};
 use models::q8::Model;
 use models::stream::Q15;
 use serde::Serialize;
@@ -48,7 +48,8 @@ pub fn measure(
     let window = model.arch().window as usize;
     let count = net.layers.len();
     let (mut signal, mut noise) = (vec![0.0f64; count], vec![0.0f64; count]);
-    let mut engine = Int8::new(model);
+    let prepared = Prepared::new(model);
+    let mut engine = Int8::new(model, prepared.as_ref());
     for clip in clips {
         let samples = window_i16(clip, window);
         let mut outputs = Outputs::default();

@@ -91,7 +91,10 @@ fn integers(layer: &Weights, input: Activation, output: Activation) -> LayerPart
             let coarser = weight_scale / wanted;
             row.iter_mut().for_each(|w| *w = (f64::from(*w) * coarser).round() as i8);
         }
-        debug_assert!(magnitude(row) * f64::from(input_limit) <= HALF_SUM + 1.0, "sums stay within an i32");
+        debug_assert!(
+            magnitude(row) * f64::from(input_limit) <= HALF_SUM + 1.0,
+            "sums stay within an i32"
+        );
         biases.push((bias / (input_scale * wanted)).round() as i32);
         let factor = Factor::from_real(input_scale * wanted / scale);
         factors.push(factor.expect("the scale was chosen for it"));

@@ -90,8 +90,7 @@ pub fn quantize(
     let attempt = |method, stored: Vec<Activation>| {
         let layers = scale::layers(folded, &meta.arch, &stored);
         let bytes = encode(meta, layers);
-        let accuracy =
-            both.each_ref().map(|clips| int8::predict(&read(&bytes), clips).accuracy());
+        let accuracy = both.each_ref().map(|clips| int8::predict(&read(&bytes), clips).accuracy());
         let wide = stored.iter().filter(|stored| stored.limit > scale::NARROW).count();
         (Choice { method, wide, accuracy, float_accuracy, stored }, bytes)
     };
