@@ -39,7 +39,7 @@ peers_python() {
 peers_binaries() {
     BIN="${AURICLE_BIN_DIR:-}"
     if [[ -z "$BIN" ]]; then
-        cargo build --workspace --no-default-features --features auricle-runtime/microphone
+        cargo build --workspace --no-default-features --features auricle-runtime/microphone,firmware-sim/host
         BIN="$PEERS_TARGET/debug"
     fi
 }

@@ -13,10 +13,15 @@ const TOLERANCE: f64 = 1e-4;
 
 /// The `model.onnx` of every published model.
 pub(crate) fn models() -> Vec<PathBuf> {
+    files("model.onnx")
+}
+
+/// The file of this name of every published model that has it.
+fn files(name: &str) -> Vec<PathBuf> {
     let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("models/zoo");
     let Ok(folders) = std::fs::read_dir(zoo) else { return Vec::new() };
     let mut models: Vec<PathBuf> =
-        folders.map(|folder| folder.unwrap().path().join("model.onnx")).collect();
+        folders.map(|folder| folder.unwrap().path().join(name)).collect();
     models.retain(|model| model.exists());
     models.sort();
     models
@@ -53,5 +58,24 @@ fn published_models_give_their_golden_posteriors() {
                 assert!(difference.abs() <= TOLERANCE, "{}: {label}", model.display());
             }
         }
+    }
+}
+
+#[test]
+fn published_int8_models_repeat_their_golden_runs() {
+    let models = files("model.q8");
+    assert_eq!(models.len(), self::models().len(), "every model is there as int8");
+    for model in models {
+        let golden = model.with_file_name("golden.run");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            let folder = tempfile::tempdir().unwrap();
+            let sound = folder.path().join("stream.wav");
+            sounds::write(&sound, &sounds::stream(&sounds::WORDS).0[..2 * 16_000]);
+            let arguments = "record {} {} --out {}";
+            let _ = std::fs::remove_file(&golden);
+            let _ = run("firmware-sim", arguments, &[&model, &sound, &golden]).success();
+        }
+        let said = run("firmware-sim", "check {}", &[&golden]).success();
+        assert!(said.contains("the same"), "{said}");
     }
 }

@@ -150,14 +150,16 @@ impl Streaming {
         let layer = &table.layers[index];
         let before = if index == 0 { layer.stride } else { table.layers[index - 1].stride };
         let pool = if index < table.layers.len() - 2 { layer.stride / before } else { 1 };
-        let column = (pool * layer.kernel * layer.in_channels * layer.out_channels) as u64;
+        let products = [layer.kernel, layer.in_channels, layer.out_channels];
+        let column = products.iter().fold(pool as u64, |sum, n| sum.saturating_mul(*n as u64));
+        let times = |columns: usize| column.saturating_mul(columns as u64);
         match self.shared.get(index) {
             Some(level) => StreamCost {
-                shared: column * (self.hop / level.stride) as u64,
-                edges: column * (level.left + level.len - level.right) as u64,
+                shared: times(self.hop / level.stride),
+                edges: times(level.left + level.len - level.right),
                 tail: 0,
             },
-            None => StreamCost { shared: 0, edges: 0, tail: column * layer.out_len as u64 },
+            None => StreamCost { shared: 0, edges: 0, tail: times(layer.out_len) },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use models::arch::Streaming;
-use models::q8::{MemoryPlan, Model};
+use models::q8::Model;
 use models::stream::Detector;
 
 /// Flash, memory and work of a model at a hop.
@@ -15,7 +15,7 @@ pub(super) fn table(model: &Model<'_>, hop: u32) -> anyhow::Result<String> {
     let layers = arch.layers()?;
     let streaming = Streaming::new(arch, hop)?;
     let cost = streaming.cost(&layers);
-    let plan = MemoryPlan::new(model, hop);
+    let engine = 4 * firmware_sim::memory_words(model, hop)?;
     let classes = usize::from(arch.classes);
     let detector = 2 * Detector::<&mut [u16]>::memory_len(classes, model.decision().smoothing);
     let windows = f64::from(arch.sample_rate_hz) / f64::from(hop);
@@ -23,7 +23,7 @@ pub(super) fn table(model: &Model<'_>, hop: u32) -> anyhow::Result<String> {
     let mut out = String::new();
     writeln!(out, "on a chip, hop {hop} samples ({windows:.1} windows a second):")?;
     writeln!(out, "  flash for weights {weights:>12} B")?;
-    writeln!(out, "  engine memory     {:>12} B", plan.bytes())?;
+    writeln!(out, "  engine memory     {:>12} B", engine)?;
     writeln!(out, "  detector memory   {detector:>12} B")?;
     writeln!(
         out,
