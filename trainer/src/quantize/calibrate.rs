@@ -164,8 +164,9 @@ mod tests {
         values.push(8.0);
         let histogram = histogram(&values);
         assert!((histogram.percentile(0.9999) - 1.0).abs() < 0.01);
-        // One value in 100,000 is worth coarser steps for all others only if steps are fine anyway.
-        assert!(histogram.least_error(127) < 4.0);
+        // One value in 100,000 is worth coarser steps for all others only if these are fine anyway:
+        // with 127 steps the squared errors balance at 8 / (1 + 100,000 / 12 / 127²), about 5.3.
+        assert!(histogram.least_error(127) < 6.0);
         assert!(histogram.least_error(32_767) > 7.0);
     }
 }
