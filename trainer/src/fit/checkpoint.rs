@@ -1,7 +1,7 @@
 //! The whole state of a training run in one file.
 //!
 //! ```text
-//! "AURCKPT1" | SHA-256 of the body | body (postcard): progress, weights, optimiser
+//! "AURCKPT2" | SHA-256 of the body | body (postcard): progress, weights, optimiser, average
 //! ```
 //!
 //! Weights and optimiser state are Burn's own records. The file is written beside its place,
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
@@ -22,7 +22,7 @@ use thiserror::Error;
 use super::schedule::Stages;
 use crate::net::Network;
 
-const MAGIC: &[u8; 8] = b"AURCKPT1";
+const MAGIC: &[u8; 8] = b"AURCKPT2";
 
 /// How far a run has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,21 @@ struct Body {
     progress: Progress,
     weights: Vec<u8>,
     optimizer: Vec<u8>,
+    /// Averaged weights; empty where the run keeps none.
+    average: Vec<u8>,
+}
+
+/// What a checkpoint holds.
+#[expect(missing_debug_implementations, reason = "Burn's optimisers have none")]
+pub struct Checkpoint {
+    /// How far the run has come.
+    pub progress: Progress,
+    /// The weights.
+    pub net: Network,
+    /// The optimiser, if one was asked for.
+    pub optimizer: Option<ModuleOptimizer>,
+    /// The averaged weights, if the run keeps them.
+    pub average: Option<Network>,
 }
 
 /// Writes a checkpoint.
@@ -104,14 +119,19 @@ pub fn save(
     progress: &Progress,
     net: &Network,
     optimizer: &ModuleOptimizer,
+    average: Option<&Network>,
 ) -> Result<(), CheckpointError> {
     let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
-    let weights = net.clone().into_record().into_bytes().map_err(|e| damaged(e.to_string()))?;
+    let record = |net: &Network| {
+        let bytes = net.clone().into_record().into_bytes();
+        bytes.map(|bytes| bytes.to_vec()).map_err(|e| damaged(e.to_string()))
+    };
     let optimizer = optimizer.into_bytes().map_err(|e| damaged(e.to_string()))?;
     let body = Body {
         progress: progress.clone(),
-        weights: weights.to_vec(),
+        weights: record(net)?,
         optimizer: optimizer.to_vec(),
+        average: average.map(record).transpose()?.unwrap_or_default(),
     };
     let body = postcard::to_stdvec(&body).map_err(|e| damaged(e.to_string()))?;
     let hash = Sha256::digest(&body);
@@ -128,7 +148,7 @@ pub fn load(
     path: &Path,
     net: Network,
     optimizer: Option<ModuleOptimizer>,
-) -> Result<(Progress, Network, Option<ModuleOptimizer>), CheckpointError> {
+) -> Result<Checkpoint, CheckpointError> {
     let damaged =
         |what: &str| CheckpointError::Damaged { path: path.to_owned(), what: what.to_owned() };
     let bytes = std::fs::read(path)
@@ -139,9 +159,16 @@ pub fn load(
         return Err(damaged("wrong checksum"));
     }
     let body: Body = postcard::from_bytes(body).map_err(|e| damaged(&e.to_string()))?;
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(body.weights))
-        .map_err(|e| damaged(&e.to_string()))?;
-    let net = net.try_load_record(record).map_err(|e| damaged(&e.to_string()))?;
+    let loaded = |net: Network, bytes: Vec<u8>| {
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes))
+            .map_err(|e| damaged(&e.to_string()))?;
+        net.try_load_record(record).map_err(|e| damaged(&e.to_string()))
+    };
+    let average = match body.average.is_empty() {
+        true => None,
+        false => Some(loaded(net.clone().valid(), body.average)?),
+    };
+    let net = loaded(net, body.weights)?;
     let optimizer = match optimizer {
         Some(fresh) if !body.optimizer.is_empty() => {
             let bytes = Bytes::from_bytes_vec(body.optimizer);
@@ -149,7 +176,7 @@ pub fn load(
         }
         other => other,
     };
-    Ok((body.progress, net, optimizer))
+    Ok(Checkpoint { progress: body.progress, net, optimizer, average })
 }
 
 /// Writes `parts` to a temporary file beside `path`, flushes it to disk, and renames it.

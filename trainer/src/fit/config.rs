@@ -46,6 +46,9 @@ pub struct FitConfig {
     pub dropout: f64,
     /// Probability that the target spreads over all classes.
     pub label_smoothing: f32,
+    /// Decay of the moving average of the weights, which is what is validated and kept; 0: no
+    /// average, the weights of the last step.
+    pub average: f64,
     /// Minutes between checkpoints within an epoch.
     pub checkpoint_minutes: f64,
     /// What happens to clips on their way to the network.
@@ -145,6 +148,7 @@ impl FitConfig {
             weight_decay: 0.01,
             dropout: 0.3,
             label_smoothing: 0.1,
+            average: 0.995,
             checkpoint_minutes: 3.0,
             augment: Augment {
                 shift_ms: 150.0,
@@ -168,6 +172,7 @@ impl FitConfig {
                 weight_decay: 0.0,
                 dropout: 0.5,
                 label_smoothing: 0.0,
+                average: 0.0,
                 augment: Augment::none(),
                 ..modern
             },
@@ -260,6 +265,7 @@ impl FitConfig {
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing: must be at least 0 and below 1",
         )?;
+        check((0.0..1.0).contains(&self.average), "average: must be at least 0 and below 1")?;
         check(self.checkpoint_minutes > 0.0, "checkpoint_minutes: must be above 0")?;
         check(
             (0.0..=1000.0).contains(&augment.shift_ms),

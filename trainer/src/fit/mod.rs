@@ -2,13 +2,15 @@
 //!
 //! 1. [`config`] settles every number of the training and keeps it beside the weights.
 //! 2. [`batch`] turns clips into augmented batches.
-//! 3. [`train`] runs epochs of steps; [`schedule`] sets their learning rate.
+//! 3. [`train`] runs epochs of steps; [`schedule`] sets their learning rate;
+//!    `average` keeps the mean of their weights.
 //! 4. [`checkpoint`] keeps the whole state in one file that is never half-written.
 //! 5. [`run`] is the folder that all of this goes into; [`progress`] is what the user sees.
 //!
 //! Every random draw is a function of the seed and of what it is for (epoch, clip, step), so that
 //! a run that was interrupted goes on as if it had not been.
 
+mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;

@@ -172,8 +172,8 @@ impl Run {
     pub fn best_network(&self, compute: &Compute) -> Result<(Network, Progress), RunError> {
         let path = [self.best(), self.last()].into_iter().find(|path| path.exists());
         let path = path.ok_or_else(|| RunError::NoCheckpoint(self.folder.clone()))?;
-        let (progress, net, _) = checkpoint::load(&path, self.fresh_network(compute)?, None)?;
-        Ok((net, progress))
+        let loaded = checkpoint::load(&path, self.fresh_network(compute)?, None)?;
+        Ok((loaded.net, loaded.progress))
     }
 
     /// The network before its first step.

@@ -14,6 +14,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::RngExt;
 use serde_json::json;
 
+use super::average::Average;
 use super::batch::{Batch, Epoch};
 use super::checkpoint::{self, Best, Progress, Sums};
 use super::config::{FitConfig, Recipe};
@@ -71,7 +72,7 @@ pub fn fit(
 /// The run's folder cannot be written.
 pub fn start_from(run: &Run, net: &Network) -> Result<(), RunError> {
     let optimizer = optimizer(&run.config);
-    Ok(checkpoint::save(&run.last(), &Progress::default(), net, &optimizer)?)
+    Ok(checkpoint::save(&run.last(), &Progress::default(), net, &optimizer, None)?)
 }
 
 struct Trainer<'a> {
@@ -80,6 +81,7 @@ struct Trainer<'a> {
     compute: &'a Compute,
     options: &'a Options<'a>,
     net: Network,
+    average: Option<Average>,
     optimizer: ModuleOptimizer,
     progress: Progress,
     display: Display,
@@ -97,12 +99,15 @@ impl<'a> Trainer<'a> {
         let config = &run.config;
         let net = run.fresh_network(compute)?;
         let fresh = optimizer(config);
-        let (progress, net, optimizer) = if run.last().exists() {
-            let (progress, net, loaded) = checkpoint::load(&run.last(), net, Some(fresh))?;
-            (progress, net, loaded.unwrap_or_else(|| optimizer(config)))
+        let (progress, net, optimizer, average) = if run.last().exists() {
+            let loaded = checkpoint::load(&run.last(), net, Some(fresh))?;
+            let optimizer = loaded.optimizer.unwrap_or_else(|| optimizer(config));
+            (loaded.progress, loaded.net, optimizer, loaded.average)
         } else {
-            (Progress::default(), net, fresh)
+            (Progress::default(), net, fresh, None)
         };
+        let average = (config.average > 0.0)
+            .then(|| Average::new(average.unwrap_or_else(|| net.valid()), config.average));
         let display = Display::new(config.epochs, options.quiet);
         let saved = Instant::now();
         let step_losses = String::new();
@@ -112,6 +117,7 @@ impl<'a> Trainer<'a> {
             compute,
             options,
             net,
+            average,
             optimizer,
             progress,
             display,
@@ -197,6 +203,14 @@ impl<'a> Trainer<'a> {
         let rate = self.learning_rate(batches);
         let net = self.optimizer.step(rate, self.net.clone(), gradients);
         self.net = net.with_statistics(&statistics);
+        if let Some(average) = &mut self.average {
+            average.add(&self.net.valid(), self.progress.step);
+        }
+    }
+
+    /// The network that this run is to give: the average where it keeps one.
+    fn result(&self) -> Network {
+        self.average.as_ref().map_or_else(|| self.net.valid(), |average| average.net().clone())
     }
 
     /// The factors of this step's features: 0 with the probability of dropout, else such that the
@@ -225,7 +239,7 @@ impl<'a> Trainer<'a> {
     fn end_epoch(&mut self) -> Result<(), RunError> {
         let epoch = self.progress.epoch;
         let clips = predict::with_silence(self.data, Part::Validation, self.run.config.seed);
-        let net = self.net.valid();
+        let net = self.result();
         let validation = predict::network(&net, &clips, self.data.window, self.compute);
         let figures =
             Best { epoch, accuracy: validation.accuracy(), loss: validation.cross_entropy() };
@@ -244,11 +258,10 @@ impl<'a> Trainer<'a> {
         let over = self.progress.epoch >= self.run.config.epochs;
         self.progress.finished = over || verdict == Verdict::Finished;
         if improved {
-            checkpoint::save(&self.run.best(), &self.progress, &self.net, &self.optimizer)?;
+            checkpoint::save(&self.run.best(), &self.progress, &net, &self.optimizer, None)?;
         }
         if verdict == Verdict::NextStage {
-            let (_, net, _) = checkpoint::load(&self.run.best(), self.net.clone(), None)?;
-            self.net = net;
+            self.net = checkpoint::load(&self.run.best(), self.net.clone(), None)?.net;
             self.optimizer = optimizer(&self.run.config);
         }
         self.save_last()
@@ -290,7 +303,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn save_last(&mut self) -> Result<(), RunError> {
-        checkpoint::save(&self.run.last(), &self.progress, &self.net, &self.optimizer)?;
+        let average = self.average.as_ref().map(Average::net);
+        checkpoint::save(&self.run.last(), &self.progress, &self.net, &self.optimizer, average)?;
         self.saved = Instant::now();
         if let Some(path) = self.options.step_log {
             checkpoint::replace(path, &[self.step_losses.as_bytes()])

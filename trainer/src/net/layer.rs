@@ -128,6 +128,17 @@ impl Layer {
         self
     }
 
+    /// Moves every parameter and statistic by `share` of the way to `other`'s.
+    pub(super) fn toward(mut self, other: &Self, share: f32) -> Self {
+        self.weight = toward(self.weight, &other.weight, share);
+        self.bias = toward(self.bias, &other.bias, share);
+        self.gamma = toward(self.gamma, &other.gamma, share);
+        self.beta = toward(self.beta, &other.beta, share);
+        self.mean = toward(self.mean, &other.mean, share);
+        self.variance = toward(self.variance, &other.variance, share);
+        self
+    }
+
     fn tensors(&self) -> LayerTensors {
         LayerTensors {
             weight: self.filters(),
@@ -149,6 +160,15 @@ impl Layer {
             pool => max_pool1d(x, MaxPoolOptions::new([pool]).with_stride([pool])),
         }
     }
+}
+
+/// A parameter moved by `share` of the way to another.
+pub(super) fn toward<const D: usize>(
+    from: Param<Tensor<D>>,
+    to: &Param<Tensor<D>>,
+    share: f32,
+) -> Param<Tensor<D>> {
+    from.map(|from| (from * (1.0 - share) + to.val() * share).detach())
 }
 
 fn to_vec(tensor: Tensor<1>) -> Vec<f32> {

@@ -130,6 +130,17 @@ impl Network {
         self
     }
 
+    /// Moves every weight and statistic by `share` of the way to those of `other`. Takes networks
+    /// from [`Module::valid`].
+    #[must_use]
+    pub fn toward(mut self, other: &Self, share: f32) -> Self {
+        let layers = self.layers.into_iter().zip(&other.layers);
+        self.layers = layers.map(|(layer, other)| layer.toward(other, share)).collect();
+        self.weight = layer::toward(self.weight, &other.weight, share);
+        self.bias = layer::toward(self.bias, &other.bias, share);
+        self
+    }
+
     /// Rounds as an int8 model does that stores the layers' activations like this, from now on.
     #[must_use]
     pub fn with_rounding(mut self, stored: &[Activation]) -> Self {
