@@ -125,3 +125,20 @@ fn bad_models_get_one_line() {
     let failed = run("trainer", "export {} --out {} --data {}", &[&trained_run, &out, &data]);
     failed.fails_with(&["--onnx-only"]);
 }
+
+/// Flash and memory of a network are known before it is trained: they do not depend on its weights.
+#[test]
+fn describe_foretells_what_a_chip_needs() {
+    let told = run("trainer", "describe mcu --json", &[]).success();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let [narrow, wide] = ["8", "16"].map(|bits| &told[format!("int8_activations_{bits}_bit")]);
+    let number = |of: &Value, key: &str| of[key].as_u64().unwrap();
+    assert_eq!(number(narrow, "weights"), number(wide, "weights"));
+    assert!(number(narrow, "engine") < number(wide, "engine"));
+    assert!(number(narrow, "hop_macs") < number(narrow, "window_macs"));
+
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/zoo/commands-mcu/model.q8");
+    let size = std::fs::metadata(model).unwrap().len();
+    // The labels' names are not known.
+    assert!(size.abs_diff(number(narrow, "file")) < 200, "{size} bytes, {narrow} foretold");
+}

@@ -32,7 +32,7 @@ pub struct Shape {
 impl Shape {
     /// The shapes of a network, in the order of its layers.
     #[cfg(feature = "alloc")]
-    pub(super) fn of(table: &LayerTable) -> impl Iterator<Item = Self> + '_ {
+    pub fn of(table: &LayerTable) -> impl Iterator<Item = Self> + '_ {
         let columns = table.layers.iter().rev().nth(1).map_or(1, |head| head.out_len);
         table.layers.iter().map(move |layer| Self::of_layer(layer, columns))
     }

@@ -6,6 +6,7 @@ use models::arch::{ArchSpec, Layer};
 
 use super::data_common::print;
 use super::fit::architecture;
+use super::footprint;
 
 /// Arguments of `trainer describe`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,8 @@ pub struct DescribeArgs {
 /// No such preset, or one that cannot have so many classes.
 pub fn run(args: &DescribeArgs) -> anyhow::Result<()> {
     let arch = architecture(&args.preset, args.classes)?;
-    let text = if args.json { json(&arch)? } else { table(&args.preset, &arch, args.hop)? };
+    let text =
+        if args.json { json(&arch, args.hop)? } else { table(&args.preset, &arch, args.hop)? };
     print(&text)
 }
 
@@ -53,14 +55,8 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
     for layer in &layers.layers {
         row(&mut out, layer)?;
     }
-    let (macs, windows) = (layers.macs() as f64, rate / f64::from(hop));
     writeln!(out, "\nparameters            {:>12}", layers.params())?;
     writeln!(out, "MACs a window         {:>12}", layers.macs())?;
-    writeln!(
-        out,
-        "MACs a second         {:>12.0}   (a whole window every {hop} samples)",
-        macs * windows
-    )?;
     let used = layers.samples_used(arch);
     writeln!(out, "samples used          {used:>12}   of {} in a window", arch.window)?;
     writeln!(
@@ -68,7 +64,17 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "peak layer in and out {:>12} B as f32, whole window",
         layers.peak_working_bytes()
     )?;
+    chip(&mut out, arch, hop)?;
     Ok(out)
+}
+
+/// What an int8 export will need, as far as it is known before there are weights.
+fn chip(out: &mut String, arch: &ArchSpec, hop: u32) -> anyhow::Result<()> {
+    let [narrow, wide] = footprint::bounds(arch, hop)?;
+    write!(out, "\nint8, activations of 8 bits in all layers, {}", narrow.table()?)?;
+    let other = wide.engine;
+    writeln!(out, "  engine memory     {other:>12} B   with activations of 16 bits in all layers")?;
+    Ok(())
 }
 
 fn row(out: &mut String, layer: &Layer) -> std::fmt::Result {
@@ -87,7 +93,7 @@ fn row(out: &mut String, layer: &Layer) -> std::fmt::Result {
     )
 }
 
-fn json(arch: &ArchSpec) -> anyhow::Result<String> {
+fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
     let table = arch.layers()?;
     let layers: Vec<_> = table
         .layers
@@ -108,6 +114,7 @@ fn json(arch: &ArchSpec) -> anyhow::Result<String> {
             })
         })
         .collect();
+    let [narrow, wide] = footprint::bounds(arch, hop)?;
     let all = serde_json::json!({
         "arch": arch,
         "params": table.params(),
@@ -115,6 +122,8 @@ fn json(arch: &ArchSpec) -> anyhow::Result<String> {
         "samples_used": table.samples_used(arch),
         "peak_working_bytes_f32": table.peak_working_bytes(),
         "layers": layers,
+        "int8_activations_8_bit": narrow,
+        "int8_activations_16_bit": wide,
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&all)?))
 }

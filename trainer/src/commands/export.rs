@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
-use models::q8::Model;
 use serde_json::json;
 
 use super::data_common::{self, print};
-use super::footprint;
+use super::footprint::Footprint;
 use crate::data::DataOptions;
 use crate::export::{check, fold, onnx};
 use crate::fit::Run;
@@ -129,8 +128,7 @@ fn write_int8(folder: &Path, int8: &Quantized, meta: &ModelMeta) -> anyhow::Resu
         percent(accuracy[1]),
         percent(float_accuracy[1]),
     )?;
-    let model = Model::parse(&int8.bytes).context("model.q8")?;
-    out.push_str(&footprint::table(&model, meta.decision.hop)?);
+    out.push_str(&Footprint::new(&int8.bytes, meta.decision.hop)?.table()?);
     print(&out)
 }
 
