@@ -82,6 +82,9 @@ pub(crate) struct Bench {
     /// The model: an ONNX file that `trainer export` has written.
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
+    /// Milliseconds between two windows of a stream; rounded as for `stream`.
+    #[arg(long, value_name = "MS")]
+    pub(crate) hop: Option<f64>,
     /// Windows to measure.
     #[arg(long, value_name = "N", default_value = "200")]
     pub(crate) runs: usize,
@@ -100,7 +103,7 @@ pub(crate) struct Model {
 /// How detections are made and printed; defaults come with the model.
 #[derive(Debug, Args)]
 pub(crate) struct Detection {
-    /// Milliseconds between two windows.
+    /// Milliseconds between two windows; rounded to what lets windows share more work.
     #[arg(long, value_name = "MS")]
     hop: Option<f64>,
     /// Windows averaged.

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use models::arch::Streaming;
 use models::meta::{DecisionDefaults, ModelMeta};
 
 /// Longest hop or suppression, in samples: more than 18 hours at 16 kHz.
@@ -14,7 +15,7 @@ const MAX_HISTORY: usize = 1 << 24;
 /// What the user wants otherwise than the model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
-    /// Milliseconds between two windows.
+    /// Milliseconds between two windows; a hop near it at which windows share their work is taken.
     pub hop_ms: Option<f64>,
     /// Windows averaged.
     pub smoothing: Option<u16>,
@@ -122,7 +123,8 @@ impl Overrides {
         let rate_hz = meta.arch.sample_rate_hz;
         let mut decision = meta.decision.clone();
         if let Some(ms) = self.hop_ms {
-            decision.hop = samples("hop", ms, rate_hz)?.max(1);
+            let wanted = samples("hop", ms, rate_hz)?.max(1);
+            decision.hop = Streaming::near(&meta.arch, wanted).unwrap_or(wanted);
         }
         if f64::from(decision.hop) > MAX_SAMPLES {
             return Err(DecisionError::Hop { samples: decision.hop });

@@ -3,10 +3,10 @@
 use std::io;
 
 use audio::{AudioError, Resampler};
-use models::meta::DecisionDefaults;
-use models::stream::{Detector, Q15, RollingWindows, SettingsError, from_f32};
+use models::meta::{DecisionDefaults, ModelMeta};
+use models::stream::{Detector, Q15, SettingsError, from_f32};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{EngineError, Stream};
 use crate::sink::Sink;
 
 /// Why a stream ends before its source does.
@@ -30,45 +30,46 @@ pub enum PipelineError {
 ///
 /// Results depend on the samples alone, never on how they are cut into pushes.
 #[derive(Debug)]
-pub struct Pipeline<E> {
+pub struct Pipeline<S> {
     resampler: Resampler,
     resampled: Vec<f32>,
-    windows: RollingWindows<Vec<f32>>,
-    classifier: Classifier<E>,
+    windows: Windows<S>,
 }
 
-/// What happens to one window.
+/// What happens at the model's rate.
 #[derive(Debug)]
-struct Classifier<E> {
-    engine: E,
+struct Windows<S> {
+    stream: S,
+    position: u64,
     posteriors: Vec<f32>,
     rounded: Vec<Q15>,
     detector: Detector<Vec<Q15>>,
 }
 
-impl<E: Engine> Pipeline<E> {
-    /// A pipeline from samples at `source_rate_hz`, which decides as `decision` says.
+impl<S: Stream> Pipeline<S> {
+    /// A pipeline from samples at `source_rate_hz`, which decides as `decision` says. The stream
+    /// starts anew.
     ///
     /// # Errors
     /// [`PipelineError::Rate`] and [`PipelineError::Settings`].
     pub fn new(
-        engine: E,
+        mut stream: S,
         source_rate_hz: u32,
         decision: &DecisionDefaults,
     ) -> Result<Self, PipelineError> {
-        let arch = &engine.meta().arch;
-        let (window, classes) = (arch.window as usize, usize::from(arch.classes));
+        stream.reset();
+        let arch = &stream.meta().arch;
+        let classes = usize::from(arch.classes);
         let resampler = Resampler::new(source_rate_hz, arch.sample_rate_hz)?;
         let settings = decision.settings(arch.window);
         let memory_len = Detector::<Vec<Q15>>::memory_len(classes, settings.smoothing);
         let detector = Detector::new(settings, &decision.thresholds_q15(), vec![0; memory_len])?;
-        let hop = decision.hop.max(1) as usize;
         Ok(Self {
             resampler,
             resampled: Vec::new(),
-            windows: RollingWindows::new(vec![0.0; window], window, hop),
-            classifier: Classifier {
-                engine,
+            windows: Windows {
+                stream,
+                position: 0,
                 posteriors: vec![0.0; classes],
                 rounded: vec![0; classes],
                 detector,
@@ -76,19 +77,14 @@ impl<E: Engine> Pipeline<E> {
         })
     }
 
-    /// The engine.
-    pub fn engine(&self) -> &E {
-        &self.classifier.engine
+    /// What the stream's model is.
+    pub fn meta(&self) -> &ModelMeta {
+        self.windows.stream.meta()
     }
 
-    /// Takes the engine out, for another pipeline.
-    pub fn into_engine(self) -> E {
-        self.classifier.engine
-    }
-
-    /// Samples at the model's rate that windows have been cut from so far.
-    pub fn position(&self) -> u64 {
-        self.windows.position()
+    /// Samples at the model's rate so far.
+    pub const fn position(&self) -> u64 {
+        self.windows.position
     }
 
     /// Takes samples at the source's rate and hands the results of the windows that they
@@ -99,7 +95,7 @@ impl<E: Engine> Pipeline<E> {
     pub fn push(&mut self, samples: &[f32], sink: &mut dyn Sink) -> Result<(), PipelineError> {
         self.resampled.clear();
         self.resampler.push(samples, &mut self.resampled);
-        self.windows.push(&self.resampled, |window, end| self.classifier.window(window, end, sink))
+        self.windows.push(&self.resampled, sink)
     }
 
     /// Takes the end of the stream: the samples that the resampler holds back.
@@ -109,7 +105,7 @@ impl<E: Engine> Pipeline<E> {
     pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
         self.resampled.clear();
         self.resampler.finish(&mut self.resampled);
-        self.windows.push(&self.resampled, |window, end| self.classifier.window(window, end, sink))
+        self.windows.push(&self.resampled, sink)
     }
 
     /// Appends silence up to the end of the first window, for recordings shorter than one.
@@ -117,21 +113,27 @@ impl<E: Engine> Pipeline<E> {
     /// # Errors
     /// As [`Pipeline::push`].
     pub fn fill_first_window(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
-        let window = u64::from(self.classifier.engine.meta().arch.window);
+        let window = u64::from(self.meta().arch.window);
         let missing = window.saturating_sub(self.position());
-        let silence = vec![0.0; missing as usize];
-        self.windows.push(&silence, |window, end| self.classifier.window(window, end, sink))
+        self.windows.push(&vec![0.0; missing as usize], sink)
     }
 }
 
-impl<E: Engine> Classifier<E> {
-    fn window(
-        &mut self,
-        window: &[f32],
-        end: u64,
-        sink: &mut dyn Sink,
-    ) -> Result<(), PipelineError> {
-        self.engine.posteriors(window, &mut self.posteriors)?;
+impl<S: Stream> Windows<S> {
+    fn push(&mut self, mut samples: &[f32], sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        while !samples.is_empty() {
+            let (taken, ended) = self.stream.push(samples, &mut self.posteriors)?;
+            samples = &samples[taken..];
+            self.position += taken as u64;
+            if ended {
+                self.window_ended(sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn window_ended(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        let end = self.position;
         sink.window(end, &self.posteriors).map_err(PipelineError::Output)?;
         for (rounded, posterior) in self.rounded.iter_mut().zip(&self.posteriors) {
             *rounded = from_f32(*posterior);
@@ -146,9 +148,9 @@ impl<E: Engine> Classifier<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Engine, Rolling};
     use crate::sink::Collected;
     use crate::tiny_model::{tiny_meta, tone};
-    use models::meta::ModelMeta;
     use proptest::prelude::*;
 
     /// Posteriors that depend on every sample of the window and on its order.
@@ -183,7 +185,8 @@ mod tests {
     }
 
     fn run(window: u32, hop: u32, rate_hz: u32, blocks: &[&[f32]]) -> Collected {
-        let mut pipeline = Pipeline::new(toy(window), rate_hz, &decision(hop)).unwrap();
+        let mut pipeline =
+            Pipeline::new(Rolling::new(toy(window), hop), rate_hz, &decision(hop)).unwrap();
         let mut results = Collected::default();
         for block in blocks {
             pipeline.push(block, &mut results).unwrap();
@@ -211,12 +214,13 @@ mod tests {
     fn a_recording_at_another_rate_is_as_long_in_time() {
         let results = run(256, 100, 48_000, &[&tone(333.0, 3000)]);
         assert_eq!(results.windows.len(), 8);
-        assert!(Pipeline::new(toy(256), 100, &decision(10)).is_err());
+        assert!(Pipeline::new(Rolling::new(toy(256), 10), 100, &decision(10)).is_err());
     }
 
     #[test]
     fn short_recordings_are_padded_on_request() {
-        let mut pipeline = Pipeline::new(toy(256), 16_000, &decision(100)).unwrap();
+        let mut pipeline =
+            Pipeline::new(Rolling::new(toy(256), 100), 16_000, &decision(100)).unwrap();
         let mut results = Collected::default();
         pipeline.push(&[0.5; 10], &mut results).unwrap();
         pipeline.finish(&mut results).unwrap();
@@ -238,7 +242,7 @@ mod tests {
                 Err(io::ErrorKind::StorageFull.into())
             }
         }
-        let mut pipeline = Pipeline::new(toy(4), 16_000, &decision(4)).unwrap();
+        let mut pipeline = Pipeline::new(Rolling::new(toy(4), 4), 16_000, &decision(4)).unwrap();
         let error = pipeline.push(&[0.0; 4], &mut Full).unwrap_err();
         assert!(matches!(error, PipelineError::Output(_)));
     }

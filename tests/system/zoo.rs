@@ -32,7 +32,7 @@ fn posteriors(model: &Path) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let sound = folder.path().join("stream.wav");
     sounds::write(&sound, &sounds::stream(&sounds::WORDS).0);
-    let arguments = "stream --model {} {} --format json --posteriors --hop 500";
+    let arguments = "stream --model {} {} --format json --posteriors --hop 546.75";
     let lines = run("runtime", arguments, &[model, &sound]).success();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter_map(|line| line.get("posteriors").cloned()).collect()

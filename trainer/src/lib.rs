@@ -9,6 +9,7 @@
 //!    microcontrollers.
 //!
 //! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from.
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;

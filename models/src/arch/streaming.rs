@@ -104,6 +104,45 @@ impl Streaming {
         Ok(streaming)
     }
 
+    /// The hop near `wanted` samples at which a second of a stream costs least: among the multiples of
+    /// the stem's stride at most a tenth from `wanted`, the nearest of the cheapest. Without any,
+    /// `wanted` itself.
+    ///
+    /// # Errors
+    /// An architecture that is none.
+    pub fn near(arch: &ArchSpec, wanted: u32) -> Result<u32, ArchError> {
+        let table = arch.layers()?;
+        let window = arch.window;
+        let mut best = (f64::INFINITY, 0, wanted.max(1));
+        // Deeper levels are shared only at multiples of their longer strides.
+        for layer in &table.layers {
+            let Ok(stride @ 1..) = u32::try_from(layer.stride) else { continue };
+            let below = wanted / stride * stride;
+            for hop in [below, below.saturating_add(stride)] {
+                let distance = hop.abs_diff(wanted);
+                if hop == 0 || hop > window || distance > wanted / 10 {
+                    continue;
+                }
+                let cost = Self::new(arch, hop)?.cost(&table).per_hop() as f64 / f64::from(hop);
+                if (cost, distance) < (best.0, best.1) {
+                    best = (cost, distance, hop);
+                }
+            }
+        }
+        Ok(best.2)
+    }
+
+    /// The same with at most `levels` shared levels; what lies behind them is computed for each
+    /// window.
+    #[must_use]
+    pub fn cut(&self, arch: &ArchSpec, levels: usize) -> Self {
+        let mut cut = self.clone();
+        cut.shared.truncate(levels);
+        cut.shared.iter_mut().for_each(|level| level.slots = 0);
+        cut.count_slots(arch);
+        cut
+    }
+
     /// Left edges are kept from when they are computed to when they are used.
     fn count_slots(&mut self, arch: &ArchSpec) {
         for index in 1..self.shared.len() {
@@ -198,6 +237,15 @@ mod tests {
         assert_eq!(last.slots, 6);
         assert_eq!(Streaming::new(&arch, 729).unwrap().shared.len(), 6);
         assert_eq!(Streaming::new(&arch, 2188).unwrap().shared.len(), 0);
+    }
+
+    #[test]
+    fn hops_near_the_wanted_one_share_more() {
+        let arch = preset("samplecnn-speech", 12).unwrap();
+        let near = |wanted| Streaming::near(&arch, wanted).unwrap();
+        assert_eq!([near(2187), near(2080), near(1600), near(800)], [2187, 2187, 1458, 729]);
+        // Nothing near is shared, or there is nothing to share.
+        assert_eq!([near(1), near(2), near(40_000)], [1, 2, 40_000]);
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl<B> RollingWindows<B> {
         self.position
     }
 
+    /// Samples until the next window ends.
+    #[must_use]
+    pub const fn missing(&self) -> usize {
+        (self.window as i64 - self.filled) as usize
+    }
+
     /// Forgets all samples and starts the grid anew at the next one.
     pub fn reset(&mut self) {
         (self.filled, self.position) = (0, 0);

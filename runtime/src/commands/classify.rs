@@ -9,13 +9,13 @@ use audio::AudioError;
 use models::meta::DecisionDefaults;
 use models::stream::Event;
 use runtime::decision::Overrides;
-use runtime::engine::{Engine, TractEngine};
+use runtime::engine::{Engine as _, Stream, TractEngine};
 use runtime::pipeline::{Pipeline, PipelineError};
 use runtime::sink::Sink;
 use runtime::source::{FileSource, Input, Source};
 use serde::Serialize;
 
-use super::{print_json, print_line};
+use super::{decide, print_json, print_line};
 use crate::cli::{Classify, Format};
 
 /// Sums the posteriors of all windows.
@@ -54,13 +54,14 @@ struct Guess<'a> {
 
 /// Classifies every file; one that cannot be read does not keep the others from it.
 pub(super) fn run(args: &Classify) -> Result<ExitCode> {
-    let mut engine = TractEngine::load(&args.model.model)?;
+    let engine = TractEngine::load(&args.model.model)?;
     let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
-    let decision = overrides.apply(engine.meta())?;
-    let labels = engine.meta().labels.clone();
+    let decision = decide(&overrides, engine.meta())?;
+    let mut stream = engine.into_stream(decision.hop)?;
+    let labels = stream.meta().labels.clone();
     let mut failed = false;
     for path in &args.files {
-        match average(path, &mut engine, &decision) {
+        match average(path, stream.as_mut(), &decision) {
             Ok(averages) => print(args, path, &labels, &averages)?,
             Err(error) => {
                 failed = true;
@@ -73,11 +74,11 @@ pub(super) fn run(args: &Classify) -> Result<ExitCode> {
 
 /// The mean posteriors over the windows of a recording. A recording shorter than a window is
 /// followed by silence.
-fn average(path: &Path, engine: &mut TractEngine, decision: &DecisionDefaults) -> Result<Vec<f64>> {
+fn average(path: &Path, stream: &mut dyn Stream, decision: &DecisionDefaults) -> Result<Vec<f64>> {
     let mut source = FileSource::open(&Input::from(path.to_path_buf()), None)?;
-    let mut sum = Sum { windows: 0, posteriors: vec![0.0; engine.meta().labels.len()] };
+    let mut sum = Sum { windows: 0, posteriors: vec![0.0; stream.meta().labels.len()] };
     let rate_hz = source.rate_hz();
-    let mut pipeline = Pipeline::new(engine, rate_hz, decision).map_err(|error| match error {
+    let mut pipeline = Pipeline::new(stream, rate_hz, decision).map_err(|error| match error {
         PipelineError::Rate(error) => anyhow!("{}: {error}", path.display()),
         other => other.into(),
     })?;

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use runtime::engine::{Engine, TractEngine};
+use models::meta::{DecisionDefaults, ModelMeta};
+use runtime::decision::Overrides;
+use runtime::engine::{Engine as _, Stream, TractEngine};
 use runtime::pipeline::Pipeline;
 use runtime::sink::{JsonSink, Sink, Style, TextSink};
 use runtime::source::Source;
@@ -47,14 +49,15 @@ fn detect(
     options: &Detection,
     stop: &Stop<'_>,
 ) -> Result<()> {
-    let decision = options.overrides().apply(engine.meta())?;
+    let decision = decide(&options.overrides(), engine.meta())?;
     let mut sink = sink(&engine, options);
-    let mut pipeline = Pipeline::new(engine, source.rate_hz(), &decision)?;
+    let stream = engine.into_stream(decision.hop)?;
+    let mut pipeline = Pipeline::new(stream, source.rate_hz(), &decision)?;
     let fed = feed(&mut source, &mut pipeline, sink.as_mut(), stop);
     // The samples before a fault count, so they are classified before it is told.
     pipeline.finish(sink.as_mut())?;
     fed?;
-    let arch = &pipeline.engine().meta().arch;
+    let arch = &pipeline.meta().arch;
     if pipeline.position() < u64::from(arch.window) {
         let seconds = |samples: u64| samples as f64 / f64::from(arch.sample_rate_hz);
         let (heard, window) = (seconds(pipeline.position()), seconds(u64::from(arch.window)));
@@ -63,9 +66,22 @@ fn detect(
     Ok(())
 }
 
+/// The model's decision defaults with the user's overrides, and a word on a hop that was rounded.
+fn decide(overrides: &Overrides, meta: &ModelMeta) -> Result<DecisionDefaults> {
+    let decision = overrides.apply(meta)?;
+    let ms = 1000.0 * f64::from(decision.hop) / f64::from(meta.arch.sample_rate_hz);
+    if let Some(wanted) = overrides.hop_ms.filter(|wanted| (wanted - ms).abs() > 0.1) {
+        let hop = decision.hop;
+        note(&format!(
+            "a hop of {wanted} ms becomes {ms:.1} ms ({hop} samples), at which windows share more of their work"
+        ));
+    }
+    Ok(decision)
+}
+
 fn feed(
     source: &mut impl Source,
-    pipeline: &mut Pipeline<TractEngine>,
+    pipeline: &mut Pipeline<Box<dyn Stream>>,
     sink: &mut dyn Sink,
     stop: &Stop<'_>,
 ) -> Result<()> {

@@ -1,15 +1,15 @@
-//! What computes the posteriors of one window of sound.
+//! What computes the posteriors of windows of sound: of single ones, and of those of a stream.
 
-mod guard;
-mod inspect;
-mod tract;
+mod onnx;
+mod rolling;
 
 use std::io;
 use std::path::PathBuf;
 
 use models::meta::{MetaError, ModelMeta};
 
-pub use tract::TractEngine;
+pub use onnx::TractEngine;
+pub use rolling::Rolling;
 
 /// A network, ready to classify windows.
 pub trait Engine {
@@ -43,17 +43,75 @@ pub trait Engine {
     }
 }
 
-impl<E: Engine + ?Sized> Engine for &mut E {
+/// A stream of sound, cut into windows that are classified.
+///
+/// The first window ends when as many samples have arrived as it has, the next one a hop later, and
+/// so on, whatever the pieces that the samples come in.
+pub trait Stream {
+    /// Labels, rate, window and decision defaults of the model.
+    fn meta(&self) -> &ModelMeta;
+
+    /// How much of the work overlapping windows share.
+    fn work(&self) -> Work;
+
+    /// Forgets all samples: the next one is the first of a window.
+    fn reset(&mut self);
+
+    /// Takes samples at the model's rate up to the end of the next window. Returns how many it
+    /// took, and whether a window ends there, whose posteriors are now in `out`.
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] where `out` has not one place a class, [`EngineError::Run`] where the
+    /// computation itself fails.
+    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError>;
+}
+
+/// Multiply-accumulates of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Samples between two windows.
+    pub hop: u32,
+    /// Layers, from the first one on, whose results windows share.
+    pub shared_layers: usize,
+    /// Of one window by itself.
+    pub window_macs: u64,
+    /// For each window of the stream.
+    pub hop_macs: u64,
+}
+
+impl<S: Stream + ?Sized> Stream for Box<S> {
     fn meta(&self) -> &ModelMeta {
         (**self).meta()
     }
 
-    fn posteriors(&mut self, window: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
-        (**self).posteriors(window, out)
+    fn work(&self) -> Work {
+        (**self).work()
     }
 
-    fn posteriors_batch(&mut self, windows: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
-        (**self).posteriors_batch(windows, out)
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+
+    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
+        (**self).push(samples, out)
+    }
+}
+
+impl<S: Stream + ?Sized> Stream for &mut S {
+    fn meta(&self) -> &ModelMeta {
+        (**self).meta()
+    }
+
+    fn work(&self) -> Work {
+        (**self).work()
+    }
+
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+
+    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
+        (**self).push(samples, out)
     }
 }
 
@@ -102,7 +160,7 @@ pub enum EngineError {
         path: PathBuf,
     },
     /// An ONNX model whose metadata is missing or wrong.
-    #[error("{}: {}", path.display(), guard::one_line(&problem.to_string()))]
+    #[error("{}: {}", path.display(), onnx::one_line(&problem.to_string()))]
     Meta {
         /// The file.
         path: PathBuf,

@@ -69,6 +69,30 @@ pub(crate) fn tiny_proto(meta: &ModelMeta) -> ModelProto {
     }
 }
 
+/// A classifier of `[1, C, T]` as ONNX, its weights `[C·T, classes]`.
+#[allow(dead_code, reason = "only the unit tests look into networks")]
+pub(crate) fn classifier_proto(shape: [usize; 3], classes: usize, rows: &[f32]) -> ModelProto {
+    let features = (shape[1] * shape[2]) as i64;
+    let graph = GraphProto {
+        name: "classifier".to_owned(),
+        node: vec![
+            node("Flatten", &["head"], "features", vec![int("axis", 1)]),
+            node("Gemm", &["features", "rows"], "logits", vec![]),
+            node("Softmax", &["logits"], "posteriors", vec![int("axis", 1)]),
+        ],
+        initializer: vec![weights("rows", &[features, classes as i64], rows)],
+        input: vec![value("head", shape.map(|dim| Some(dim as i64)).into())],
+        output: vec![value("posteriors", [Some(1), Some(classes as i64)].into())],
+        ..GraphProto::default()
+    };
+    ModelProto {
+        ir_version: 8,
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 17 }],
+        graph: Some(graph),
+        ..ModelProto::default()
+    }
+}
+
 /// A sine of half the full scale at 16 kHz.
 pub(crate) fn tone(frequency_hz: f32, samples: usize) -> Vec<f32> {
     let step = std::f32::consts::TAU * frequency_hz / 16_000.0;

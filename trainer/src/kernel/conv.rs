@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
-use super::matmul::{View, matmul};
 use super::{Geometry, PARTS};
+use matrix::{View, matmul};
 
 /// Columns that a group should have at least.
 const GROUP_COLUMNS: usize = 2048;

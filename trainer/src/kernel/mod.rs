@@ -18,7 +18,6 @@
 
 mod buffers;
 mod conv;
-mod matmul;
 mod norm_pool;
 mod op;
 

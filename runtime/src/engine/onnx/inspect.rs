@@ -7,6 +7,7 @@
 use models::meta::ModelMeta;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto,
     tensor_proto::{DataLocation, DataType},
     tensor_shape_proto::{Dimension, dimension},
     type_proto,
@@ -189,12 +190,23 @@ fn fix_input(graph: &mut GraphProto, window: u32) -> Result<(), Fault> {
     }
     let dims = tensor.shape.as_ref().map_or(&[] as &[_], |shape| shape.dim.as_slice());
     check_input_shape(dims, window).map_err(Fault::Mismatch)?;
-    let dim = [1, 1, i64::from(window)].map(|value| Dimension {
+    tensor.shape = Some(shape([1, 1, i64::from(window)]));
+    Ok(())
+}
+
+/// Gives a tensor value another shape; `None` if it is no tensor.
+pub(super) fn set_shape(value: &mut ValueInfoProto, dims: [i64; 3]) -> Option<()> {
+    let type_proto::Value::TensorType(tensor) = value.r#type.as_mut()?.value.as_mut()?;
+    tensor.shape = Some(shape(dims));
+    Some(())
+}
+
+fn shape(dims: [i64; 3]) -> TensorShapeProto {
+    let dim = dims.map(|value| Dimension {
         denotation: String::new(),
         value: Some(dimension::Value::DimValue(value)),
     });
-    tensor.shape = Some(TensorShapeProto { dim: dim.into() });
-    Ok(())
+    TensorShapeProto { dim: dim.into() }
 }
 
 /// Compares the shape that the file gives its input with `[batch, 1, window]`.

@@ -36,7 +36,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// The text on one line of bounded length, without control characters: it may come from a file.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::engine) fn one_line(text: &str) -> String {
     const MOST: usize = 240;
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let mut line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");

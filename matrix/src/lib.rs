@@ -1,34 +1,37 @@
 //! Matrix products over slices, by the `gemm` crate.
+//!
+//! A convolution over columns `[T, C]` that lie one after the other is one product: row t of the left
+//! matrix is the K·C elements from column t on, so its rows overlap and nothing is copied. The
+//! one place of the workspace that hands `gemm` its pointers.
 #![allow(unsafe_code)]
 
 /// A read-only matrix inside a slice: element `(r, c)` is `data[r * row_stride + c * col_stride]`.
 /// Rows may overlap.
-#[derive(Clone, Copy)]
-pub(super) struct View<'a> {
-    pub data: &'a [f32],
-    pub rows: usize,
-    pub cols: usize,
-    pub row_stride: usize,
-    pub col_stride: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
 }
 
 impl<'a> View<'a> {
     /// A matrix whose rows follow one another.
-    pub(super) const fn rows(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    #[must_use]
+    pub const fn rows(data: &'a [f32], rows: usize, cols: usize) -> Self {
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
     /// A matrix whose rows start `row_stride` elements apart and may overlap.
-    pub(super) const fn strided(
-        data: &'a [f32],
-        rows: usize,
-        cols: usize,
-        row_stride: usize,
-    ) -> Self {
+    #[must_use]
+    pub const fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         Self { data, rows, cols, row_stride, col_stride: 1 }
     }
 
-    pub(super) const fn transposed(self) -> Self {
+    /// Rows as columns.
+    #[must_use]
+    pub const fn transposed(self) -> Self {
         let Self { data, rows, cols, row_stride, col_stride } = self;
         Self { data, rows: cols, cols: rows, row_stride: col_stride, col_stride: row_stride }
     }
@@ -46,7 +49,7 @@ impl<'a> View<'a> {
 ///
 /// # Panics
 /// If the shapes do not fit or a view reaches beyond its slice.
-pub(super) fn matmul(out: &mut [f32], a: View<'_>, b: View<'_>, accumulate: bool) {
+pub fn matmul(out: &mut [f32], a: View<'_>, b: View<'_>, accumulate: bool) {
     assert_eq!(a.cols, b.rows, "inner dimensions agree");
     assert!(a.reach() <= a.data.len(), "left matrix lies inside its slice");
     assert!(b.reach() <= b.data.len(), "right matrix lies inside its slice");

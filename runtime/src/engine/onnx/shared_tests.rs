@@ -1,0 +1,167 @@
+//! Windows that share their columns equal windows computed by themselves.
+
+use std::sync::Arc;
+
+use models::arch::{ArchSpec, Block, BlockKind, Head, Stem, Streaming, Task, preset};
+use proptest::prelude::*;
+use tract_onnx::pb::ModelProto;
+
+use super::chain::{Chain, Layer};
+use super::shared::Shared;
+use super::stages::Tail;
+use crate::tiny_model::classifier_proto;
+
+/// Numbers between -1 and 1 that look random.
+fn numbers(seed: u64) -> impl FnMut() -> f32 {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32 / (1 << 23) as f32) - 1.0
+    }
+}
+
+/// A network with random weights.
+fn chain(arch: &ArchSpec, seed: u64) -> Chain {
+    let mut number = numbers(seed);
+    let table = arch.layers().unwrap();
+    let convolutions = &table.layers[..table.layers.len() - 1];
+    let layers = convolutions.iter().enumerate().map(|(index, shape)| {
+        let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
+        let (taps, outputs) = (shape.kernel * shape.in_channels, shape.out_channels);
+        let bound = (3.0 / taps as f32).sqrt();
+        Arc::new(Layer {
+            weight: (0..taps * outputs).map(|_| bound * number()).collect(),
+            bias: (0..outputs).map(|_| 0.2 * number()).collect(),
+            kernel: shape.kernel,
+            stride: if index == 0 { arch.stem.stride.into() } else { 1 },
+            inputs: shape.in_channels,
+            outputs,
+            padding: block.map_or((0, 0), Block::padding),
+            pool: block.map_or(1, |block| block.pool.into()),
+        })
+    });
+    let layers: Vec<_> = layers.collect();
+    let last = convolutions.last().unwrap();
+    let features = last.out_channels * last.out_len;
+    let classes = usize::from(arch.classes);
+    let weights: Vec<f32> = (0..features * classes).map(|_| 0.5 * number()).collect();
+    let shape = [1, last.out_channels, last.out_len];
+    let classifier: ModelProto = classifier_proto(shape, classes, &weights);
+    Chain { layers, lens: convolutions.iter().map(|shape| shape.out_len).collect(), classifier }
+}
+
+/// The posteriors of every window of the stream, each computed for itself.
+fn whole(chain: &Chain, arch: &ArchSpec, hop: usize, stream: &[f32]) -> Vec<Vec<f32>> {
+    let window = arch.window as usize;
+    let mut tail = Tail::new(chain, 0, window).unwrap();
+    let windows = stream.windows(window).step_by(hop);
+    let posteriors = windows.map(|window| {
+        let mut out = vec![0.0; usize::from(arch.classes)];
+        tail.input().copy_from_slice(window);
+        tail.run(&mut out).unwrap();
+        out
+    });
+    posteriors.collect()
+}
+
+/// The same from a stream that comes in pieces.
+fn shared(shared: &mut Shared, classes: usize, pieces: &[&[f32]]) -> Vec<Vec<f32>> {
+    let mut found = Vec::new();
+    for piece in pieces {
+        let mut piece = *piece;
+        while !piece.is_empty() {
+            let mut out = vec![0.0; classes];
+            let (taken, ended) = shared.push(piece, &mut out).unwrap();
+            piece = &piece[taken..];
+            found.extend(ended.then_some(out));
+        }
+    }
+    found
+}
+
+fn check(arch: &ArchSpec, hop: u32, levels: usize, seed: u64, cuts: &[usize]) {
+    let chain = chain(arch, seed);
+    let streaming = Streaming::new(arch, hop).unwrap().cut(arch, levels);
+    if streaming.shared.is_empty() || hop > arch.window {
+        return;
+    }
+    let mut number = numbers(seed + 1);
+    let len = arch.window as usize + 5 * hop as usize + 7;
+    let stream: Vec<f32> = (0..len).map(|_| number()).collect();
+    let expected = whole(&chain, arch, hop as usize, &stream);
+    let mut engine = Shared::new(&chain, arch, &streaming).unwrap();
+    let mut pieces = Vec::new();
+    let mut rest = stream.as_slice();
+    for cut in cuts {
+        let (piece, others) = rest.split_at((*cut).min(rest.len()));
+        pieces.push(piece);
+        rest = others;
+    }
+    pieces.push(rest);
+    for round in 0..2 {
+        let found = shared(&mut engine, arch.classes.into(), &pieces);
+        assert_eq!(found.len(), expected.len());
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            for (found, expected) in found.iter().zip(expected) {
+                // Never true of what is no number.
+                let near = (found - expected).abs() <= 1e-5;
+                assert!(near, "window {index}, round {round}: {found} {expected}, {streaming:?}");
+            }
+        }
+        engine.reset();
+    }
+}
+
+#[test]
+fn presets_share_at_the_usual_hops() {
+    for (name, hop) in
+        [("nano", 2187), ("micro", 729), ("mcu", 2187), ("3^9", 2187), ("2^13", 1024)]
+    {
+        let arch = preset(name, 5).unwrap();
+        for levels in [1, 3, 20] {
+            check(&arch, hop, levels, 7, &[100, 3000]);
+        }
+    }
+}
+
+fn arches() -> impl Strategy<Value = ArchSpec> {
+    let block = (1..6u16, 1..6u8, 1..5u8);
+    let blocks = prop::collection::vec(block, 0..5);
+    (1..6u16, 1..6u8, 1..4u8, blocks, 1..5u16, 1..4u16, 0..60u32).prop_map(
+        |(channels, kernel, stride, blocks, head, classes, more)| {
+            let least: u32 = blocks.iter().map(|block| u32::from(block.2)).product();
+            let blocks = blocks.into_iter().map(|(channels, kernel, pool)| Block {
+                channels,
+                kernel,
+                pool,
+                kind: BlockKind::Basic,
+            });
+            ArchSpec {
+                sample_rate_hz: 16_000,
+                window: u32::from(kernel) + (least + more) * u32::from(stride),
+                stem: Stem { channels, kernel, stride },
+                blocks: blocks.collect(),
+                head: Head { channels: head },
+                classes,
+                task: Task::MultiClass,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn sharing_changes_nothing(
+        arch in arches(), hop in 1..200u32, whole_strides in any::<bool>(), levels in 1..8usize,
+        seed in any::<u32>(), cuts in prop::collection::vec(0..300usize, 0..6),
+    ) {
+        prop_assume!(arch.layers().is_ok());
+        let all: u32 = arch.blocks.iter().map(|block| u32::from(block.pool)).product();
+        let stride = u32::from(arch.stem.stride) * if whole_strides { all } else { 1 };
+        let hop = (hop / stride).max(1) * stride;
+        check(&arch, hop, levels, seed.into(), &cuts);
+    }
+}
