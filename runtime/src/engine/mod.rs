@@ -2,6 +2,7 @@
 
 mod onnx;
 mod rolling;
+mod shared;
 
 use std::io;
 use std::path::PathBuf;

@@ -8,41 +8,25 @@ use std::sync::Arc;
 use models::arch::ArchSpec;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
+use super::super::shared::Shape;
 use super::inspect;
 
 /// A convolution on columns `[T, I]`, its ReLU and its max pooling.
 #[derive(Debug, PartialEq)]
 pub(super) struct Layer {
+    pub(super) shape: Shape,
     /// Weights, `[K·I, O]`.
     pub(super) weight: Vec<f32>,
     /// Bias, `[O]`.
     pub(super) bias: Vec<f32>,
-    /// K.
-    pub(super) kernel: usize,
-    /// Columns from one row of the product to the next.
-    pub(super) stride: usize,
     /// I.
     pub(super) inputs: usize,
     /// O.
     pub(super) outputs: usize,
-    /// Zero columns before and after the input.
-    pub(super) padding: (usize, usize),
-    /// Rows that one column of the output is the largest of.
-    pub(super) pool: usize,
 }
 
 // Weights are finite numbers, which the load checks.
 impl Eq for Layer {}
-
-impl Layer {
-    /// Columns of input that `columns` of output are computed from.
-    pub(super) const fn reach(&self, columns: usize) -> usize {
-        match columns {
-            0 => 0,
-            _ => (columns * self.pool - 1) * self.stride + self.kernel,
-        }
-    }
-}
 
 /// The layers of a network.
 #[derive(Clone, Debug)]
@@ -63,16 +47,11 @@ impl Chain {
         let mut walk = Walk { graph, value: input(graph)?, next: 0 };
         let convolutions = &table.layers[..table.layers.len() - 1];
         let mut layers = Vec::with_capacity(convolutions.len());
-        for (index, shape) in convolutions.iter().enumerate() {
-            let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
+        for (index, sizes) in convolutions.iter().enumerate() {
             let layer = walk.layer()?;
-            let stride = if index == 0 { usize::from(arch.stem.stride) } else { 1 };
-            let fits = layer.kernel == shape.kernel
-                && layer.inputs == shape.in_channels
-                && layer.outputs == shape.out_channels
-                && layer.stride == stride
-                && layer.padding == block.map_or((0, 0), models::arch::Block::padding)
-                && layer.pool == block.map_or(1, |block| block.pool.into());
+            let fits = layer.shape == Shape::of(arch, index)
+                && layer.inputs == sizes.in_channels
+                && layer.outputs == sizes.out_channels;
             fits.then_some(())?;
             layers.push(Arc::new(layer));
         }
@@ -134,16 +113,9 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        Some(Layer {
-            weight: columns,
-            bias,
-            kernel,
-            stride: convolution.stride,
-            inputs,
-            outputs,
-            padding: convolution.padding,
-            pool,
-        })
+        let Attributes { stride, padding, .. } = convolution;
+        let shape = Shape { kernel, stride, padding, pool };
+        Some(Layer { shape, weight: columns, bias, inputs, outputs })
     }
 
     /// The rest of the graph as one of its own, with an input of this shape.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use matrix::{View, matmul};
 use tract_onnx::tract_core::internal::*;
 
+use super::super::shared::Shape;
 use super::chain::Layer;
 
 /// Elements of a product that are pooled at a time; they stay in the second-level cache.
@@ -29,19 +30,15 @@ pub(super) struct Columns {
 impl fmt::Debug for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { layer, columns, margin } = self;
-        let Layer { kernel, stride, inputs, outputs, pool, .. } = &**layer;
-        write!(
-            f,
-            "Columns({inputs} to {outputs}, kernel {kernel}, stride {stride}, pool {pool}, "
-        )?;
-        write!(f, "columns {columns}, margin {margin:?})")
+        let Layer { shape, inputs, outputs, .. } = &**layer;
+        write!(f, "Columns({inputs} to {outputs}, {shape:?}, columns {columns}, margin {margin:?})")
     }
 }
 
 impl Columns {
     /// Elements of the input.
     pub(super) fn input_len(&self) -> usize {
-        self.layer.reach(self.columns) * self.layer.inputs
+        self.layer.shape.reach(self.columns) * self.layer.inputs
     }
 
     fn shape(&self) -> [usize; 2] {
@@ -49,7 +46,8 @@ impl Columns {
     }
 
     fn compute(&self, x: &[f32], out: &mut [f32]) {
-        let Layer { weight, bias, kernel, stride, inputs, outputs, pool, .. } = &*self.layer;
+        let Layer { shape, weight, bias, inputs, outputs } = &*self.layer;
+        let Shape { kernel, stride, pool, .. } = *shape;
         let taps = kernel * inputs;
         let filters = View::rows(weight, taps, *outputs);
         let (before, after) = (self.margin.0 * outputs, self.margin.1 * outputs);
@@ -114,7 +112,7 @@ impl TypedOp for Columns {
         let Some([columns, channels]) = inputs[0].shape.as_concrete() else {
             bail!("columns have two axes of fixed length");
         };
-        let reach = self.layer.reach(self.columns);
+        let reach = self.layer.shape.reach(self.columns);
         ensure!(
             *columns >= reach && *channels == self.layer.inputs,
             "{columns} columns of {reach}"

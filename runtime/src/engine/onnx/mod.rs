@@ -2,7 +2,7 @@
 //!
 //! 1. [`inspect`] checks the file, [`guard`] catches what the library panics on.
 //! 2. [`chain`] reads the layers of a network of the family; [`columns`] is their operator.
-//! 3. [`stages`] makes plans of them: of whole windows, and of parts of them for [`shared`], where
+//! 3. [`stages`] makes plans of them: of whole windows, and of parts of them for [`super::shared`], where
 //!    overlapping windows share their columns.
 //!
 //! A network that is no chain of such layers runs as the library finds it, window by window.
@@ -11,7 +11,6 @@ mod chain;
 mod columns;
 mod guard;
 mod inspect;
-mod shared;
 #[cfg(test)]
 mod shared_tests;
 mod stages;
@@ -33,9 +32,9 @@ use chain::Chain;
 use guard::guarded;
 use inspect::Fault;
 use models::arch::{LayerTable, Streaming};
-use shared::Shared;
-use stages::Tail;
+use stages::{Stages, Tail};
 
+use super::shared::{self, Shared};
 use super::{Engine, EngineError, Rolling, Stream, Work, check_lengths};
 
 /// Largest file accepted, in MiB; the largest network of the family has about 8.
@@ -111,8 +110,9 @@ impl TractEngine {
         if let Plan::Chain(plan) = &self.plan
             && let Some(streaming) = shared::cheapest(&self.meta.arch, hop)
         {
-            let shared = Shared::new(&plan.0, &self.meta.arch, &streaming);
-            let shared = shared.map_err(|error| failed(&error))?;
+            let stages = Stages::new(&plan.0, &self.meta.arch, &streaming);
+            let stages = stages.map_err(|error| failed(&error))?;
+            let shared = Shared::new(stages, &self.meta.arch, &streaming);
             return Ok(Box::new(SharedStream { meta: self.meta, streaming, shared }));
         }
         Ok(Box::new(Rolling::new(self, hop)))
@@ -127,7 +127,7 @@ fn failed(error: &TractError) -> EngineError {
 struct SharedStream {
     meta: ModelMeta,
     streaming: Streaming,
-    shared: Shared,
+    shared: Shared<Stages>,
 }
 
 impl Stream for SharedStream {
@@ -152,7 +152,7 @@ impl Stream for SharedStream {
 
     fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
         check_lengths(0, 0, out.len(), usize::from(self.meta.arch.classes))?;
-        self.shared.push(samples, out).map_err(|error| failed(&error))
+        self.shared.push(samples.iter().copied(), out)
     }
 }
 

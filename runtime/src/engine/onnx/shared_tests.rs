@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tract_onnx::pb::ModelProto;
 
 use super::chain::{Chain, Layer};
-use super::shared::Shared;
-use super::stages::Tail;
+use super::stages::{Stages, Tail};
+use crate::engine::shared::{Shape, Shared};
 use crate::tiny_model::classifier_proto;
 
 /// Numbers between -1 and 1 that look random.
@@ -27,18 +27,14 @@ fn chain(arch: &ArchSpec, seed: u64) -> Chain {
     let table = arch.layers().unwrap();
     let convolutions = &table.layers[..table.layers.len() - 1];
     let layers = convolutions.iter().enumerate().map(|(index, shape)| {
-        let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
         let (taps, outputs) = (shape.kernel * shape.in_channels, shape.out_channels);
         let bound = (3.0 / taps as f32).sqrt();
         Arc::new(Layer {
             weight: (0..taps * outputs).map(|_| bound * number()).collect(),
             bias: (0..outputs).map(|_| 0.2 * number()).collect(),
-            kernel: shape.kernel,
-            stride: if index == 0 { arch.stem.stride.into() } else { 1 },
+            shape: Shape::of(arch, index),
             inputs: shape.in_channels,
             outputs,
-            padding: block.map_or((0, 0), Block::padding),
-            pool: block.map_or(1, |block| block.pool.into()),
         })
     });
     let layers: Vec<_> = layers.collect();
@@ -66,13 +62,13 @@ fn whole(chain: &Chain, arch: &ArchSpec, hop: usize, stream: &[f32]) -> Vec<Vec<
 }
 
 /// The same from a stream that comes in pieces.
-fn shared(shared: &mut Shared, classes: usize, pieces: &[&[f32]]) -> Vec<Vec<f32>> {
+fn shared(shared: &mut Shared<Stages>, classes: usize, pieces: &[&[f32]]) -> Vec<Vec<f32>> {
     let mut found = Vec::new();
     for piece in pieces {
         let mut piece = *piece;
         while !piece.is_empty() {
             let mut out = vec![0.0; classes];
-            let (taken, ended) = shared.push(piece, &mut out).unwrap();
+            let (taken, ended) = shared.push(piece.iter().copied(), &mut out).unwrap();
             piece = &piece[taken..];
             found.extend(ended.then_some(out));
         }
@@ -90,7 +86,8 @@ fn check(arch: &ArchSpec, hop: u32, levels: usize, seed: u64, cuts: &[usize]) {
     let len = arch.window as usize + 5 * hop as usize + 7;
     let stream: Vec<f32> = (0..len).map(|_| number()).collect();
     let expected = whole(&chain, arch, hop as usize, &stream);
-    let mut engine = Shared::new(&chain, arch, &streaming).unwrap();
+    let stages = Stages::new(&chain, arch, &streaming).unwrap();
+    let mut engine = Shared::new(stages, arch, &streaming);
     let mut pieces = Vec::new();
     let mut rest = stream.as_slice();
     for cut in cuts {

@@ -3,23 +3,28 @@
 
 use std::sync::Arc;
 
+use bytemuck::{cast_slice, cast_slice_mut};
+use models::arch::{ArchSpec, Streaming};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::InferenceModelExt as _;
 use tract_onnx::tract_core::internal::*;
 
+use super::super::EngineError;
+use super::super::shared::{Layers, Run};
 use super::chain::{Chain, Layer};
 use super::columns::Columns;
+use super::failed;
 
 /// One layer, applied to several runs of columns of fixed length.
-pub(super) struct Stage {
+struct Stage {
     state: TypedSimpleState,
     /// Which runs make columns, and the shapes of their inputs.
     shapes: Vec<(usize, [usize; 2])>,
 }
 
 impl Stage {
-    /// For runs that make so many columns each. Those that make none are left out of the result.
-    pub(super) fn new(layer: &Arc<Layer>, runs: &[usize]) -> TractResult<Self> {
+    /// For runs that make so many columns each.
+    fn new(layer: &Arc<Layer>, runs: &[usize]) -> TractResult<Self> {
         let mut model = TypedModel::default();
         let mut outputs = Vec::new();
         let mut shapes = Vec::new();
@@ -27,7 +32,7 @@ impl Stage {
             if columns == 0 {
                 continue;
             }
-            let shape = [layer.reach(columns), layer.inputs];
+            let shape = [layer.shape.reach(columns), layer.inputs];
             let source = model.add_source(format!("run{index}"), f32::fact(shape))?;
             let op = Columns { layer: Arc::clone(layer), columns, margin: (0, 0) };
             outputs.extend(model.wire_node(format!("columns{index}"), op, &[source])?);
@@ -38,13 +43,66 @@ impl Stage {
         Ok(Self { state, shapes })
     }
 
-    /// The columns that each run makes of its input.
-    pub(super) fn run(&mut self, inputs: &[&[f32]]) -> TractResult<TVec<TValue>> {
+    /// Computes the columns of the runs that make any.
+    fn run<const N: usize>(
+        &mut self,
+        inputs: [&[f32]; N],
+        outputs: [&mut [f32]; N],
+    ) -> TractResult<()> {
         let inputs = self.shapes.iter().map(|(run, shape)| {
             let input = &inputs[*run][..shape.iter().product()];
             Ok(Tensor::from_shape(shape, input)?.into())
         });
-        self.state.run(inputs.collect::<TractResult<_>>()?)
+        let made = self.state.run(inputs.collect::<TractResult<_>>()?)?;
+        for ((run, _), made) in self.shapes.iter().zip(&made) {
+            outputs[*run].copy_from_slice(made.view().as_slice()?);
+        }
+        Ok(())
+    }
+}
+
+/// The plans of a stream whose windows share columns.
+pub(super) struct Stages {
+    shared: Vec<(Stage, usize)>,
+    tail: Tail,
+}
+
+impl Stages {
+    /// The plans for windows that share the levels of `streaming`.
+    pub(super) fn new(chain: &Chain, arch: &ArchSpec, streaming: &Streaming) -> TractResult<Self> {
+        let levels = chain.layers.iter().zip(&streaming.shared);
+        let shared = levels.map(|(layer, level)| {
+            let runs = [streaming.hop / level.stride, level.left, level.len - level.right];
+            Ok((Stage::new(layer, &runs)?, layer.outputs))
+        });
+        let shared = shared.collect::<TractResult<_>>()?;
+        let tail = Tail::new(chain, streaming.shared.len(), arch.window as usize)?;
+        Ok(Self { shared, tail })
+    }
+}
+
+impl Layers for Stages {
+    type Sample = f32;
+    const UNKNOWN: f32 = f32::NAN;
+
+    fn words(&self, level: usize) -> usize {
+        self.shared[level].1
+    }
+
+    fn stem(&mut self, samples: &[f32], out: &mut [u32]) -> Result<(), EngineError> {
+        let done = self.shared[0].0.run([samples], [cast_slice_mut(out)]);
+        done.map_err(|error| failed(&error))
+    }
+
+    fn level(&mut self, level: usize, runs: [Run<'_>; 3]) -> Result<(), EngineError> {
+        let inputs = runs.each_ref().map(|run| cast_slice(run.input));
+        let outputs = runs.map(|run| cast_slice_mut(run.output));
+        self.shared[level].0.run(inputs, outputs).map_err(|error| failed(&error))
+    }
+
+    fn tail(&mut self, window: &[u32], out: &mut [f32]) -> Result<(), EngineError> {
+        self.tail.input().copy_from_slice(cast_slice(window));
+        self.tail.run(out).map_err(|error| failed(&error))
     }
 }
 
@@ -68,7 +126,7 @@ impl Tail {
             Some(before) => (chain.lens[before], chain.layers[before].outputs),
             None => (window, 1),
         };
-        let margin = chain.layers.get(first).map_or((0, 0), |layer| layer.padding);
+        let margin = chain.layers.get(first).map_or((0, 0), |layer| layer.shape.padding);
         let mut tail = Self {
             layers: None,
             classifier: classifier(&chain.classifier)?,
@@ -84,7 +142,7 @@ impl Tail {
         let mut value = model.add_source("columns", f32::fact(tail.padded()))?;
         for (index, layer) in chain.layers.iter().enumerate().skip(first) {
             let columns = chain.lens[index];
-            let margin = chain.layers.get(index + 1).map_or((0, 0), |next| next.padding);
+            let margin = chain.layers.get(index + 1).map_or((0, 0), |next| next.shape.padding);
             let op = Columns { layer: Arc::clone(layer), columns, margin };
             value = model.wire_node(format!("layer{index}"), op, &[value])?[0];
             tail.features = [columns, layer.outputs];
