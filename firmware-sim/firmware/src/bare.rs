@@ -29,8 +29,10 @@ pub(crate) fn main(memory: Memory) -> ! {
 
 /// Feeds the recording from the ring; `None` if the model cannot be run.
 fn run(memory: Memory) -> Option<()> {
-    let model = Model::parse(constants::model()).ok()?;
-    let mut engine = Engine::new(&model, HOP, memory.engine).ok()?;
+    let model = Model::parse(constants::model());
+    // By reference: a model on the stack is enough.
+    let model = model.as_ref().ok()?;
+    let mut engine = Engine::new(model, HOP, memory.engine).ok()?;
     let mut thresholds = [0; CLASSES];
     thresholds.iter_mut().zip(model.decision().thresholds()).for_each(|(to, from)| *to = from);
     let settings = model.decision().settings(model.arch().window);

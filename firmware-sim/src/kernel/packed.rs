@@ -36,11 +36,11 @@ pub(crate) fn gather<'a>(
     patch: &mut [u32],
 ) {
     let patch = patch.as_chunks_mut::<2>().0;
-    match reach.pool {
-        1 => spread::<1>(column, narrow, reach, patch),
-        2 => spread::<2>(column, narrow, reach, patch),
-        3 => spread::<3>(column, narrow, reach, patch),
-        _ => blocks(column, narrow, reach, patch),
+    // Most blocks have this shape. With constants, little is counted at run time.
+    if (reach.taps, reach.pool) == (3, 3) {
+        spread::<3, 3>(column, narrow, reach.step, patch);
+    } else {
+        blocks(column, narrow, reach, patch);
     }
 }
 
@@ -182,7 +182,7 @@ fn largest(
 #[repr(transparent)]
 pub(crate) struct Sums([i32; BATCH]);
 
-/// The blocks of a pool of more than three positions.
+/// The blocks of any pool.
 #[inline(never)]
 fn blocks<'a>(
     mut column: impl FnMut(usize) -> Option<&'a [u32]>,
@@ -205,16 +205,17 @@ fn blocks<'a>(
     }
 }
 
-/// A block of `P` positions.
+/// A pool of `P` positions behind `TAPS` taps, in one block.
 #[inline(always)]
-fn spread<'a, const P: usize>(
+fn spread<'a, const TAPS: usize, const P: usize>(
     mut column: impl FnMut(usize) -> Option<&'a [u32]>,
     narrow: bool,
-    reach: &Reach,
+    step: usize,
     patch: &mut [Group],
 ) {
-    for index in 0..reach.taps + P - 1 {
-        spread_one::<P>(column(index), narrow, reach, index, patch);
+    let reach = Reach { taps: TAPS, pool: P, step };
+    for index in 0..reach.columns() {
+        spread_one::<P>(column(index), narrow, &reach, index, patch);
     }
 }
 

@@ -73,11 +73,25 @@ impl Streaming {
     ///
     /// # Panics
     /// If `hop` is 0.
-    #[inline(never)]
     pub fn new(arch: &ArchSpec, hop: u32) -> Result<Self, ArchError> {
-        assert!(hop > 0, "a hop is at least 1 sample");
-        let hop = hop as usize;
-        let mut shared = heapless::Vec::<Level, { MAX_BLOCKS + 1 }>::new();
+        let mut streaming = Self::unshared(hop as usize);
+        streaming.share(arch)?;
+        Ok(streaming)
+    }
+
+    /// Windows that share nothing.
+    pub(crate) const fn unshared(hop: usize) -> Self {
+        Self { hop, shared: heapless::Vec::new() }
+    }
+
+    /// Finds out what windows share. In place, because small computers have little stack.
+    ///
+    /// # Panics
+    /// If the hop is 0.
+    #[inline(never)]
+    pub(crate) fn share(&mut self, arch: &ArchSpec) -> Result<(), ArchError> {
+        let Self { hop, shared } = self;
+        assert!(*hop > 0, "a hop is at least 1 sample");
         let mut index = 0;
         arch.each_layer(|layer| {
             let level = Level {
@@ -99,9 +113,8 @@ impl Streaming {
             }
             index += 1;
         })?;
-        let mut streaming = Self { hop, shared };
-        streaming.count_slots(arch);
-        Ok(streaming)
+        self.count_slots(arch);
+        Ok(())
     }
 
     /// The hop near `wanted` samples at which a second of a stream costs least: among the multiples of

@@ -67,8 +67,9 @@ impl MemoryPlan {
     #[must_use]
     #[inline(never)]
     pub fn new(model: &Model<'_>, hop: u32) -> Self {
-        let streaming = Streaming::new(model.arch(), hop);
-        let mut plan = Self::empty(streaming.expect("a parsed model's network was checked"));
+        let mut plan = Self::empty(hop as usize);
+        let shared = plan.streaming.share(model.arch());
+        shared.expect("a parsed model's network was checked");
         plan.fill(model);
         plan
     }
@@ -76,13 +77,13 @@ impl MemoryPlan {
     /// The memory for windows of which each is computed for itself.
     #[must_use]
     pub fn for_windows(model: &Model<'_>) -> Self {
-        let hop = model.arch().window as usize;
-        let mut plan = Self::empty(Streaming { hop, shared: heapless::Vec::new() });
+        let mut plan = Self::empty(model.arch().window as usize);
         plan.fill(model);
         plan
     }
 
-    const fn empty(streaming: Streaming) -> Self {
+    const fn empty(hop: usize) -> Self {
+        let streaming = Streaming::unshared(hop);
         Self { streaming, samples: 0, columns: 0, patch: 0, column: 0, classes: 0 }
     }
 

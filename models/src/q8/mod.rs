@@ -4,6 +4,7 @@
 //! for. [`Model::parse`] checks everything that an engine relies on, so that an engine that has a
 //! [`Model`] cannot meet a shape that does not fit.
 
+mod checksum;
 mod error;
 mod layer;
 mod layout;
@@ -12,6 +13,7 @@ mod read;
 #[cfg(feature = "alloc")]
 mod write;
 
+use checksum::checksum;
 pub use error::FormatError;
 pub use layer::Layer;
 pub use layout::{Shape, padded};
@@ -30,10 +32,3 @@ pub const HEADER_LEN: usize = 20;
 const DATA_ALIGNMENT: usize = 16;
 /// The largest activation that a layer may let through.
 pub const MAX_LIMIT: u16 = i16::MAX as u16;
-
-/// CRC-32 (the one of Ethernet and zip) of the bytes behind the checksum.
-fn checksum(bytes: &[u8]) -> u32 {
-    // Not a constant, which would be copied to the stack.
-    static CRC: crc::Crc<u32, crc::Table<1>> = crc::Crc::<u32, _>::new(&crc::CRC_32_ISO_HDLC);
-    CRC.checksum(bytes)
-}

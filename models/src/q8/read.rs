@@ -12,40 +12,6 @@ use crate::stream::{NEVER, Q15, Settings};
 /// The most layers a network may have.
 pub(super) const MAX_LAYERS: usize = MAX_BLOCKS + 3;
 
-/// The part of the file that is encoded with postcard.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Body<'a> {
-    #[serde(borrow)]
-    pub preset: &'a str,
-    pub arch: ArchSpec,
-    pub labels: &'a str,
-    pub decision: Decision<'a>,
-    pub seed: u64,
-    pub layers: heapless::Vec<Scale, MAX_LAYERS>,
-}
-
-impl<'a> Body<'a> {
-    #[inline(never)]
-    fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        postcard::from_bytes(bytes).map_err(|_| FormatError::Malformed)
-    }
-
-    #[inline(never)]
-    fn check(&self) -> Result<(), FormatError> {
-        self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
-        let labels = || self.labels.split('\n');
-        if labels().any(str::is_empty) || labels().count() != usize::from(self.arch.classes) {
-            return Err(FormatError::Labels);
-        }
-        let decision = &self.decision;
-        let complete = decision.thresholds.len() == 2 * usize::from(self.arch.classes);
-        let sensible = |threshold: Q15| threshold <= crate::stream::ONE || threshold == NEVER;
-        let fine =
-            decision.hop > 0 && decision.smoothing > 0 && decision.thresholds().all(sensible);
-        if complete && fine { Ok(()) } else { Err(FormatError::Decision) }
-    }
-}
-
 /// What the body says of a layer.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Scale {
@@ -107,7 +73,8 @@ impl<'a> Model<'a> {
         // In steps that each give back their stack: small computers have little of it.
         let mut model = Self::EMPTY;
         let (body, data) = split(bytes)?;
-        model.read(body)?;
+        model.read(body).map_err(|_| FormatError::Malformed)?;
+        model.check()?;
         model.cut(data)?;
         Ok(model)
     }
@@ -129,19 +96,38 @@ impl<'a> Model<'a> {
         layers: heapless::Vec::new(),
     };
 
-    /// Reads and checks the body, and begins the layers with what it says of them.
+    /// Reads the body (`super::write::Body`), and begins the layers with what it says of them.
     #[inline(never)]
-    fn read(&mut self, bytes: &'a [u8]) -> Result<(), FormatError> {
-        let body = &Body::read(bytes);
-        let body = body.as_ref().map_err(|error| *error)?;
-        body.check()?;
-        (self.preset, self.labels, self.seed) = (body.preset, body.labels, body.seed);
-        (self.arch, self.decision) = (body.arch.clone(), body.decision);
-        for Scale { output: scale, limit } in &body.layers {
-            let pushed = self.layers.push(Layer::new(*scale, *limit));
-            debug_assert!(pushed.is_ok(), "a body has at most MAX_LAYERS layers");
+    fn read(&mut self, bytes: &'a [u8]) -> postcard::Result<()> {
+        // Field by field, each to its place, instead of one more copy of everything.
+        let from = &mut postcard::Deserializer::from_bytes(bytes);
+        self.preset = Deserialize::deserialize(&mut *from)?;
+        self.arch = Deserialize::deserialize(&mut *from)?;
+        self.labels = Deserialize::deserialize(&mut *from)?;
+        self.decision = Deserialize::deserialize(&mut *from)?;
+        self.seed = Deserialize::deserialize(&mut *from)?;
+        for _ in 0..usize::deserialize(&mut *from)? {
+            let Scale { output, limit } = Deserialize::deserialize(&mut *from)?;
+            let pushed = self.layers.push(Layer::new(output, limit));
+            pushed.map_err(|_| postcard::Error::SerdeDeCustom)?;
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn check(&self) -> Result<(), FormatError> {
+        self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
+        // As bytes: the search for characters is a kilobyte of code.
+        let labels = || self.labels.as_bytes().split(|byte| *byte == b'\n');
+        if labels().any(<[u8]>::is_empty) || labels().count() != usize::from(self.arch.classes) {
+            return Err(FormatError::Labels);
+        }
+        let decision = &self.decision;
+        let complete = decision.thresholds.len() == 2 * usize::from(self.arch.classes);
+        let sensible = |threshold: Q15| threshold <= crate::stream::ONE || threshold == NEVER;
+        let fine =
+            decision.hop > 0 && decision.smoothing > 0 && decision.thresholds().all(sensible);
+        if complete && fine { Ok(()) } else { Err(FormatError::Decision) }
     }
 
     /// Cuts the data into layers.

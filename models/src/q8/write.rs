@@ -3,7 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::read::{Body, MAX_LAYERS, Scale};
+use serde::Serialize;
+
+use super::read::{MAX_LAYERS, Scale};
 use super::{DATA_ALIGNMENT, Decision, HEADER_LEN, MAGIC, Shape, VERSION, checksum, padded};
 use crate::arch::ArchSpec;
 use crate::meta::DecisionDefaults;
@@ -40,6 +42,17 @@ pub struct LayerParts {
     pub limit: u16,
     /// What one unit of the output stands for.
     pub scale: f32,
+}
+
+/// The part of the file that is encoded with postcard; `Model::read` reads the fields in this order.
+#[derive(Serialize)]
+struct Body<'a> {
+    preset: &'a str,
+    arch: ArchSpec,
+    labels: &'a str,
+    decision: Decision<'a>,
+    seed: u64,
+    layers: heapless::Vec<Scale, MAX_LAYERS>,
 }
 
 impl Parts {
@@ -84,7 +97,7 @@ impl Parts {
             labels: &self.labels.join("\n"),
             decision: Decision { hop, smoothing, warm_up, suppression, thresholds: &thresholds },
             seed: self.seed,
-            layers: scales.collect::<heapless::Vec<Scale, MAX_LAYERS>>(),
+            layers: scales.collect(),
         };
         postcard::to_allocvec(&body).expect("a body is plain data")
     }
