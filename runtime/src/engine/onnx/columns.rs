@@ -16,56 +16,89 @@ use super::chain::Layer;
 /// Elements of a product that are pooled at a time; they stay in the second-level cache.
 const BLOCK: usize = 1 << 16;
 
-/// Convolution, ReLU and max pooling: `[T, I]`, of which the first `reach(columns)` columns count, to
-/// `[before + columns + after, O]`.
+/// Convolution, ReLU and max pooling of runs of columns, one run after the other in `[T, I]`: each as
+/// many as its columns of the output are computed from. What follows them does not count. The output is `[before +
+/// columns + after, O]`.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Columns {
     pub(super) layer: Arc<Layer>,
-    /// Columns of the output, without the zeros around them.
-    pub(super) columns: usize,
-    /// Zero columns before and after them, which the next layer wants.
+    /// Columns that each run makes. Several of them are few, and of stride 1.
+    pub(super) runs: Vec<usize>,
+    /// Zero columns before and after the output, which the next layer wants.
     pub(super) margin: (usize, usize),
 }
 
 impl fmt::Debug for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layer, columns, margin } = self;
+        let Self { layer, runs, margin } = self;
         let Layer { shape, inputs, outputs, .. } = &**layer;
-        write!(f, "Columns({inputs} to {outputs}, {shape:?}, columns {columns}, margin {margin:?})")
+        write!(f, "Columns({inputs} to {outputs}, {shape:?}, runs {runs:?}, margin {margin:?})")
     }
 }
 
 impl Columns {
-    /// Elements of the input.
-    pub(super) fn input_len(&self) -> usize {
-        self.layer.shape.reach(self.columns) * self.layer.inputs
+    /// Columns of the input.
+    pub(super) fn reach(&self) -> usize {
+        self.runs.iter().map(|columns| self.layer.shape.reach(*columns)).sum()
     }
 
     fn shape(&self) -> [usize; 2] {
-        [self.margin.0 + self.columns + self.margin.1, self.layer.outputs]
+        let columns: usize = self.runs.iter().sum();
+        [self.margin.0 + columns + self.margin.1, self.layer.outputs]
     }
 
     fn compute(&self, x: &[f32], out: &mut [f32]) {
-        let Layer { shape, weight, bias, inputs, outputs } = &*self.layer;
-        let Shape { kernel, stride, pool, .. } = *shape;
-        let taps = kernel * inputs;
-        let filters = View::rows(weight, taps, *outputs);
+        let outputs = self.layer.outputs;
         let (before, after) = (self.margin.0 * outputs, self.margin.1 * outputs);
         let end = out.len() - after;
         out[..before].fill(0.0);
         out[end..].fill(0.0);
+        match self.runs.len() {
+            1 => self.long_run(x, &mut out[before..end]),
+            _ => self.short_runs(x, &mut out[before..end]),
+        }
+    }
+
+    /// Block by block, so that a block is pooled while it is near.
+    fn long_run(&self, x: &[f32], out: &mut [f32]) {
+        let Layer { shape: Shape { stride, pool, .. }, inputs, outputs, .. } = &*self.layer;
         let block = (BLOCK / (pool * outputs)).max(1);
-        let mut product = vec![0.0; block.min(self.columns) * pool * outputs];
-        for (index, out) in out[before..end].chunks_mut(block * outputs).enumerate() {
-            let rows = out.len() / outputs * pool;
-            let seen = &x[index * block * pool * stride * inputs..];
-            let seen = View::strided(seen, rows, taps, stride * inputs);
-            let product = &mut product[..rows * outputs];
-            matmul(product, seen, filters, false);
-            let pools = product.chunks_exact(pool * outputs);
-            for (out, rows) in out.chunks_exact_mut(*outputs).zip(pools) {
-                pool_and_rectify(out, rows, bias);
-            }
+        let mut product = vec![0.0; out.len().min(block * outputs) * pool];
+        for (index, out) in out.chunks_mut(block * outputs).enumerate() {
+            let product = &mut product[..out.len() * pool];
+            self.multiply(&x[index * block * pool * stride * inputs..], product);
+            self.pool_and_rectify(product, out);
+        }
+    }
+
+    /// All at once: reading the weights takes longer than the rows that mix the end of a run with the
+    /// start of the next one, and that nobody reads.
+    fn short_runs(&self, x: &[f32], mut out: &mut [f32]) {
+        let Layer { shape, outputs, .. } = &*self.layer;
+        let rows = self.reach() + 1 - shape.kernel;
+        let mut product = vec![0.0; rows * outputs];
+        self.multiply(x, &mut product);
+        let mut first = 0;
+        for columns in &self.runs {
+            let (now, later) = out.split_at_mut(columns * outputs);
+            self.pool_and_rectify(&product[first * outputs..][..now.len() * shape.pool], now);
+            (out, first) = (later, first + shape.reach(*columns));
+        }
+    }
+
+    /// As many rows of the product as fit into it, of the inputs from the start of `x` on.
+    fn multiply(&self, x: &[f32], product: &mut [f32]) {
+        let Layer { shape, weight, inputs, outputs, .. } = &*self.layer;
+        let (rows, taps) = (product.len() / outputs, shape.kernel * inputs);
+        let seen = View::strided(x, rows, taps, shape.stride * inputs);
+        matmul(product, seen, View::rows(weight, taps, *outputs), false);
+    }
+
+    fn pool_and_rectify(&self, product: &[f32], out: &mut [f32]) {
+        let Layer { shape, bias, outputs, .. } = &*self.layer;
+        let pools = product.chunks_exact(shape.pool * outputs);
+        for (out, rows) in out.chunks_exact_mut(*outputs).zip(pools) {
+            pool_and_rectify(out, rows, bias);
         }
     }
 }
@@ -100,7 +133,7 @@ impl EvalOp for Columns {
         let input = args_1!(inputs);
         let view = input.view();
         let x = view.as_slice::<f32>()?;
-        ensure!(x.len() >= self.input_len(), "{} elements for {self:?}", x.len());
+        ensure!(x.len() >= self.reach() * self.layer.inputs, "{} elements for {self:?}", x.len());
         let mut out = Tensor::zero::<f32>(&self.shape())?;
         self.compute(x, out.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
         Ok(tvec!(out.into_tvalue()))
@@ -112,7 +145,7 @@ impl TypedOp for Columns {
         let Some([columns, channels]) = inputs[0].shape.as_concrete() else {
             bail!("columns have two axes of fixed length");
         };
-        let reach = self.layer.shape.reach(self.columns);
+        let reach = self.reach();
         ensure!(
             *columns >= reach && *channels == self.layer.inputs,
             "{columns} columns of {reach}"

@@ -1,6 +1,7 @@
 //! Plans of a chain's layers: of one layer for several runs of columns, and of a row of layers up to the
 //! posteriors.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::{cast_slice, cast_slice_mut};
@@ -15,47 +16,64 @@ use super::chain::{Chain, Layer};
 use super::columns::Columns;
 use super::failed;
 
-/// One layer, applied to several runs of columns of fixed length.
+/// Up to so many rows, the product of a hop waits for its weights; the edges join it.
+const FEW_ROWS: usize = 128;
+
+/// One layer, applied to the three runs of columns of a hop.
 struct Stage {
     state: TypedSimpleState,
-    /// Which runs make columns, and the shapes of their inputs.
-    shapes: Vec<(usize, [usize; 2])>,
+    /// Which runs go in together, and the shape of their columns, one run after the other.
+    groups: Vec<(Range<usize>, [usize; 2])>,
 }
 
 impl Stage {
     /// For runs that make so many columns each.
-    fn new(layer: &Arc<Layer>, runs: &[usize]) -> TractResult<Self> {
+    fn new(layer: &Arc<Layer>, runs: [usize; 3]) -> TractResult<Self> {
+        let few = layer.shape.stride == 1 && runs[0] * layer.shape.pool <= FEW_ROWS;
+        let first = if few { 3 } else { 1 };
         let mut model = TypedModel::default();
+        let mut stage = Vec::new();
         let mut outputs = Vec::new();
-        let mut shapes = Vec::new();
-        for (index, &columns) in runs.iter().enumerate() {
-            if columns == 0 {
+        for group in [0..first, first..3] {
+            let runs: Vec<usize> =
+                runs[group.clone()].iter().copied().filter(|columns| *columns > 0).collect();
+            if runs.is_empty() {
                 continue;
             }
-            let shape = [layer.shape.reach(columns), layer.inputs];
-            let source = model.add_source(format!("run{index}"), f32::fact(shape))?;
-            let op = Columns { layer: Arc::clone(layer), columns, margin: (0, 0) };
-            outputs.extend(model.wire_node(format!("columns{index}"), op, &[source])?);
-            shapes.push((index, shape));
+            let name = group.start;
+            let op = Columns { layer: Arc::clone(layer), runs, margin: (0, 0) };
+            let shape = [op.reach(), layer.inputs];
+            let source = model.add_source(format!("runs{name}"), f32::fact(shape))?;
+            outputs.extend(model.wire_node(format!("columns{name}"), op, &[source])?);
+            stage.push((group, shape));
         }
         model.select_output_outlets(&outputs)?;
         let state = model.into_runnable()?.spawn()?;
-        Ok(Self { state, shapes })
+        Ok(Self { state, groups: stage })
     }
 
-    /// Computes the columns of the runs that make any.
-    fn run<const N: usize>(
-        &mut self,
-        inputs: [&[f32]; N],
-        outputs: [&mut [f32]; N],
-    ) -> TractResult<()> {
-        let inputs = self.shapes.iter().map(|(run, shape)| {
-            let input = &inputs[*run][..shape.iter().product()];
-            Ok(Tensor::from_shape(shape, input)?.into())
+    /// Computes the columns of the runs.
+    fn run(&mut self, inputs: [&[f32]; 3], mut outputs: [&mut [f32]; 3]) -> TractResult<()> {
+        let tensors = self.groups.iter().map(|(group, shape)| {
+            let mut tensor = Tensor::zero::<f32>(shape)?;
+            let mut view = tensor.try_as_plain_ram_mut()?;
+            let mut rest = view.as_slice_mut::<f32>()?;
+            for input in &inputs[group.clone()] {
+                let (now, later) = rest.split_at_mut(input.len().min(rest.len()));
+                now.copy_from_slice(&input[..now.len()]);
+                rest = later;
+            }
+            Ok(tensor.into())
         });
-        let made = self.state.run(inputs.collect::<TractResult<_>>()?)?;
-        for ((run, _), made) in self.shapes.iter().zip(&made) {
-            outputs[*run].copy_from_slice(made.view().as_slice()?);
+        let made = self.state.run(tensors.collect::<TractResult<_>>()?)?;
+        for ((group, _), made) in self.groups.iter().zip(&made) {
+            let view = made.view();
+            let mut made = view.as_slice::<f32>()?;
+            for output in &mut outputs[group.clone()] {
+                let (now, later) = made.split_at(output.len());
+                output.copy_from_slice(now);
+                made = later;
+            }
         }
         Ok(())
     }
@@ -73,7 +91,7 @@ impl Stages {
         let levels = chain.layers.iter().zip(&streaming.shared);
         let shared = levels.map(|(layer, level)| {
             let runs = [streaming.hop / level.stride, level.left, level.len - level.right];
-            Ok((Stage::new(layer, &runs)?, layer.outputs))
+            Ok((Stage::new(layer, runs)?, layer.outputs))
         });
         let shared = shared.collect::<TractResult<_>>()?;
         let tail = Tail::new(chain, streaming.shared.len(), arch.window as usize)?;
@@ -90,7 +108,8 @@ impl Layers for Stages {
     }
 
     fn stem(&mut self, samples: &[f32], out: &mut [u32]) -> Result<(), EngineError> {
-        let done = self.shared[0].0.run([samples], [cast_slice_mut(out)]);
+        let done =
+            self.shared[0].0.run([samples, &[], &[]], [cast_slice_mut(out), &mut [], &mut []]);
         done.map_err(|error| failed(&error))
     }
 
@@ -143,7 +162,7 @@ impl Tail {
         for (index, layer) in chain.layers.iter().enumerate().skip(first) {
             let columns = chain.lens[index];
             let margin = chain.layers.get(index + 1).map_or((0, 0), |next| next.shape.padding);
-            let op = Columns { layer: Arc::clone(layer), columns, margin };
+            let op = Columns { layer: Arc::clone(layer), runs: vec![columns], margin };
             value = model.wire_node(format!("layer{index}"), op, &[value])?[0];
             tail.features = [columns, layer.outputs];
         }
