@@ -1,13 +1,16 @@
 //! The microcontroller side of Auricle: `no_std`, no heap, memory handed in by the caller.
 //!
 //! [`Engine`] runs an int8 model ([`models::q8`]) on a stream of samples; [`FixedDetector`] turns its
-//! posteriors into events with the decision core that every other engine uses.
+//! posteriors into events with the decision core that every other engine uses. [`batch`] computes the same layers
+//! on computers.
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "std")]
+pub mod batch;
 mod engine;
 mod kernel;
 

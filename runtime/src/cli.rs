@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use audio::RawFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::decision::{Overrides, Threshold};
+use runtime::engine::{self, EngineError, EngineKind};
 
 /// Classifies sound: whole recordings, streams, or what a microphone hears.
 #[derive(Debug, Parser)]
@@ -79,9 +80,8 @@ pub(crate) struct Listen {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// The model: an ONNX file that `trainer export` has written.
-    #[arg(value_name = "MODEL")]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: BenchModel,
     /// Milliseconds between two windows of a stream; rounded as for `stream`.
     #[arg(long, value_name = "MS")]
     pub(crate) hop: Option<f64>,
@@ -95,9 +95,36 @@ pub(crate) struct Bench {
 
 #[derive(Debug, Args)]
 pub(crate) struct Model {
-    /// The model: an ONNX file that `trainer export` has written.
+    /// The model: a file that `trainer export` has written, `model.onnx` or `model.q8`.
     #[arg(short, long, value_name = "PATH")]
     pub(crate) model: PathBuf,
+    /// What computes: by default what the model is for.
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineKind,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchModel {
+    /// The model: a file that `trainer export` has written, `model.onnx` or `model.q8`.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// What computes: by default what the model is for.
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineKind,
+}
+
+impl Model {
+    /// Loads it.
+    pub(crate) fn load(&self) -> Result<engine::Model, EngineError> {
+        engine::Model::load(&self.model, self.engine)
+    }
+}
+
+impl BenchModel {
+    /// Loads it.
+    pub(crate) fn load(&self) -> Result<engine::Model, EngineError> {
+        engine::Model::load(&self.model, self.engine)
+    }
 }
 
 /// How detections are made and printed; defaults come with the model.

@@ -111,7 +111,7 @@ fn models_that_are_none() {
     let stream = || run("runtime", "stream --model {} {}", &[&model, &sound]);
     stream().fails_with(&["model.onnx"]);
     std::fs::write(&model, "this is text").unwrap();
-    stream().fails_with(&["model.onnx", "ONNX"]);
+    stream().fails_with(&["model.onnx", "not a model"]);
     let whole = std::fs::read(trained().model()).unwrap();
     std::fs::write(&model, &whole[..whole.len() / 2]).unwrap();
     stream().fails_with(&["model.onnx"]);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use runtime::decision::Overrides;
-use runtime::engine::{Engine, Stream, TractEngine, Work};
+use runtime::engine::{Engine, Model, Stream, Work};
 use serde::Serialize;
 
 use super::{decide, print_json, print_line};
@@ -40,7 +40,7 @@ struct Report {
 pub(super) fn run(args: &Bench) -> Result<()> {
     ensure!(args.runs > 0, "--runs must be at least 1");
     let start = Instant::now();
-    let mut engine = TractEngine::load(&args.model)?;
+    let mut engine = args.model.load()?;
     let load_ms = milliseconds(start);
     let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
     let decision = decide(&overrides, engine.meta())?;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Bench) -> Result<()> {
     let rate_hz = meta.arch.sample_rate_hz;
     let mean_ms = hop_ms.iter().sum::<f64>() / hop_ms.len() as f64;
     let report = Report {
-        model: args.model.to_string_lossy().into_owned(),
+        model: args.model.model.to_string_lossy().into_owned(),
         preset: meta.preset.clone(),
         window_samples: meta.arch.window,
         sample_rate_hz: rate_hz,
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Bench) -> Result<()> {
 }
 
 /// Times of single windows of noise in milliseconds, sorted.
-fn measure(engine: &mut TractEngine, runs: usize) -> Result<Vec<f64>> {
+fn measure(engine: &mut Model, runs: usize) -> Result<Vec<f64>> {
     let arch = &engine.meta().arch;
     let window = noise(arch.window as usize);
     let mut posteriors = vec![0.0; usize::from(arch.classes)];

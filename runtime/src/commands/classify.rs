@@ -9,7 +9,7 @@ use audio::AudioError;
 use models::meta::DecisionDefaults;
 use models::stream::Event;
 use runtime::decision::Overrides;
-use runtime::engine::{Engine as _, Stream, TractEngine};
+use runtime::engine::{Engine as _, Stream};
 use runtime::pipeline::{Pipeline, PipelineError};
 use runtime::sink::Sink;
 use runtime::source::{FileSource, Input, Source};
@@ -54,7 +54,7 @@ struct Guess<'a> {
 
 /// Classifies every file; one that cannot be read does not keep the others from it.
 pub(super) fn run(args: &Classify) -> Result<ExitCode> {
-    let engine = TractEngine::load(&args.model.model)?;
+    let engine = args.model.load()?;
     let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
     let decision = decide(&overrides, engine.meta())?;
     let mut stream = engine.into_stream(decision.hop)?;

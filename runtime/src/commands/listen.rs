@@ -10,7 +10,7 @@ pub(super) fn run(args: &Listen) -> Result<()> {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use anyhow::{Context, ensure};
-    use runtime::engine::{Engine, TractEngine};
+    use runtime::engine::Engine;
     use runtime::source::Microphone;
 
     use super::{Stop, detect, note};
@@ -20,7 +20,7 @@ pub(super) fn run(args: &Listen) -> Result<()> {
         seconds.is_none_or(|seconds| seconds.is_finite() && seconds > 0.0),
         "--seconds must be more than 0"
     );
-    let engine = TractEngine::load(&args.model.model)?;
+    let engine = args.model.load()?;
     args.detection.overrides().apply(engine.meta())?;
     let asked = Arc::new(AtomicBool::new(false));
     let handler = Arc::clone(&asked);

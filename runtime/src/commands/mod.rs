@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::decision::Overrides;
-use runtime::engine::{Engine as _, Stream, TractEngine};
+use runtime::engine::{Engine as _, Model, Stream};
 use runtime::pipeline::Pipeline;
 use runtime::sink::{JsonSink, Sink, Style, TextSink};
 use runtime::source::Source;
@@ -45,7 +45,7 @@ struct Stop<'a> {
 /// Detects sounds in `source` and prints them, until it ends or `stop` says so.
 fn detect(
     mut source: impl Source,
-    engine: TractEngine,
+    engine: Model,
     options: &Detection,
     stop: &Stop<'_>,
 ) -> Result<()> {
@@ -121,7 +121,7 @@ impl Overruns {
 }
 
 /// The sink that prints to standard output as the flags say.
-fn sink(engine: &TractEngine, options: &Detection) -> Box<dyn Sink> {
+fn sink(engine: &Model, options: &Detection) -> Box<dyn Sink> {
     let meta = engine.meta();
     let (rate_hz, labels) = (meta.arch.sample_rate_hz, meta.labels.clone());
     let style = Style { rate_hz, labels, posteriors: options.posteriors };

@@ -3,14 +3,13 @@
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use runtime::engine::TractEngine;
 use runtime::source::{FileSource, Input, Paced, Source};
 
 use super::{Stop, detect};
 use crate::cli::Stream;
 
 pub(super) fn run(args: &Stream) -> Result<()> {
-    let engine = TractEngine::load(&args.model.model)?;
+    let engine = args.model.load()?;
     let source = FileSource::open(&Input::from(args.input.clone()), args.raw)?;
     let source: Box<dyn Source> = match args.realtime {
         true => Box::new(Paced::new(source)),

@@ -1,5 +1,7 @@
 //! What computes the posteriors of windows of sound: of single ones, and of those of a stream.
 
+mod int8;
+mod model;
 mod onnx;
 mod rolling;
 mod shared;
@@ -7,8 +9,12 @@ mod shared;
 use std::io;
 use std::path::PathBuf;
 
+use models::arch::{ArchSpec, LayerTable, Streaming};
 use models::meta::{MetaError, ModelMeta};
+use models::q8::FormatError;
 
+pub use int8::Int8Engine;
+pub use model::{EngineKind, Model};
 pub use onnx::TractEngine;
 pub use rolling::Rolling;
 
@@ -78,6 +84,19 @@ pub struct Work {
     pub window_macs: u64,
     /// For each window of the stream.
     pub hop_macs: u64,
+}
+
+impl Work {
+    /// Of windows that share what `streaming` says.
+    fn shared(arch: &ArchSpec, streaming: &Streaming) -> Self {
+        let table = arch.layers().ok();
+        Self {
+            hop: streaming.hop as u32,
+            shared_layers: streaming.shared.len(),
+            window_macs: table.as_ref().map_or(0, LayerTable::macs),
+            hop_macs: table.map_or(0, |table| streaming.cost(&table).per_hop()),
+        }
+    }
 }
 
 impl<S: Stream + ?Sized> Stream for Box<S> {
@@ -155,10 +174,26 @@ pub enum EngineError {
         limit_mib: u64,
     },
     /// The file holds something else than an ONNX model.
-    #[error("{}: not an ONNX model; export one with `trainer export`", path.display())]
+    #[error("{}: not a model; export one with `trainer export`", path.display())]
     NotOnnx {
         /// The file.
         path: PathBuf,
+    },
+    /// An int8 model that cannot be run.
+    #[error("{}: {problem}", path.display())]
+    Int8 {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: FormatError,
+    },
+    /// A model of another kind than the engine asked for.
+    #[error("{}: a model for `--engine {engine}`; leave `--engine` out, or name another model", path.display())]
+    OtherEngine {
+        /// The file.
+        path: PathBuf,
+        /// The engine that it is for.
+        engine: &'static str,
     },
     /// An ONNX model whose metadata is missing or wrong.
     #[error("{}: {}", path.display(), onnx::one_line(&problem.to_string()))]

@@ -17,16 +17,14 @@ use super::EngineError;
 /// A word of a column that has not been computed yet.
 const UNKNOWN: u32 = u32::MAX;
 
-/// Multiply-accumulates that could be done in the time that a shared level costs beside them.
-const LEVEL_MACS: u64 = 200_000;
-
-/// What windows every `hop` samples should share, by the work that it saves; `None` if nothing.
-pub(super) fn cheapest(arch: &ArchSpec, hop: u32) -> Option<Streaming> {
+/// What windows every `hop` samples should share, by the work that it saves, where a shared level costs
+/// `level_macs` beside its products; `None` if nothing.
+pub(super) fn cheapest(arch: &ArchSpec, hop: u32, level_macs: u64) -> Option<Streaming> {
     let table = arch.layers().ok()?;
     let all = Streaming::new(arch, hop).ok().filter(|all| all.hop <= arch.window as usize)?;
     let cost = |levels: usize| {
         let cut = all.cut(arch, levels);
-        (cut.cost(&table).per_hop() + LEVEL_MACS * levels as u64, cut)
+        (cut.cost(&table).per_hop() + level_macs * levels as u64, cut)
     };
     let cheapest = (0..=all.shared.len()).map(cost).min_by_key(|(cost, _)| *cost)?;
     (!cheapest.1.shared.is_empty()).then_some(cheapest.1)

@@ -15,7 +15,7 @@ fn what_is_no_onnx_file_is_named() {
     let path = bench.path("model.txt");
     std::fs::write(&path, "no model").unwrap();
     let error = fail(program().args(["stream", "-m", text(&path), "x.wav"]));
-    assert!(error.ends_with("model.txt: not an ONNX model; export one with `trainer export`"));
+    assert!(error.ends_with("model.txt: not a model; export one with `trainer export`"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result, anyhow};
-use audio::{AudioError, BlockSource, Decoder, Resampled};
+use audio::{AudioError, BlockSource, Decoder, Resampled, to_i16};
 
 /// The samples that a driver is handed at a time.
 #[derive(Clone, Debug)]
@@ -77,9 +77,4 @@ impl Recording {
         self.position += samples.len() as u64;
         Ok(Some(Interrupt { sample, samples }))
     }
-}
-
-/// A sample of a 16-bit recording comes back unchanged; louder ones are limited.
-fn to_i16(sample: f32) -> i16 {
-    (sample * 32_768.0).round() as i16
 }

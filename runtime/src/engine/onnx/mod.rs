@@ -17,8 +17,6 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use models::meta::ModelMeta;
@@ -27,18 +25,20 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 pub(in crate::engine) use guard::one_line;
+#[cfg(test)]
+pub(in crate::engine) use shared_tests::arches;
 
 use chain::Chain;
 use guard::guarded;
 use inspect::Fault;
-use models::arch::{LayerTable, Streaming};
+use models::arch::Streaming;
 use stages::{Stages, Tail};
 
 use super::shared::{self, Shared};
 use super::{Engine, EngineError, Rolling, Stream, Work, check_lengths};
 
-/// Largest file accepted, in MiB; the largest network of the family has about 8.
-const LIMIT_MIB: u64 = 512;
+/// Multiply-accumulates that could be done in the time that a shared level costs beside them.
+const LEVEL_MACS: u64 = 200_000;
 
 /// Largest tensor inside a network, in elements (1 GiB of f32).
 const LIMIT_ELEMENTS: usize = 1 << 28;
@@ -72,7 +72,7 @@ impl TractEngine {
     /// # Errors
     /// All of [`EngineError`] but [`EngineError::Shape`] and [`EngineError::Run`].
     pub fn load(path: &Path) -> Result<Self, EngineError> {
-        let bytes = read(path)?;
+        let bytes = super::model::read(path)?;
         Self::from_bytes(&bytes, path)
     }
 
@@ -108,7 +108,7 @@ impl TractEngine {
     pub fn into_stream(self, hop: u32) -> Result<Box<dyn Stream>, EngineError> {
         let hop = hop.max(1);
         if let Plan::Chain(plan) = &self.plan
-            && let Some(streaming) = shared::cheapest(&self.meta.arch, hop)
+            && let Some(streaming) = shared::cheapest(&self.meta.arch, hop, LEVEL_MACS)
         {
             let stages = Stages::new(&plan.0, &self.meta.arch, &streaming);
             let stages = stages.map_err(|error| failed(&error))?;
@@ -136,14 +136,7 @@ impl Stream for SharedStream {
     }
 
     fn work(&self) -> Work {
-        let Self { meta, streaming, .. } = self;
-        let table = meta.arch.layers().ok();
-        Work {
-            hop: streaming.hop as u32,
-            shared_layers: streaming.shared.len(),
-            window_macs: table.as_ref().map_or(0, LayerTable::macs),
-            hop_macs: table.map_or(0, |table| streaming.cost(&table).per_hop()),
-        }
+        Work::shared(&self.meta.arch, &self.streaming)
     }
 
     fn reset(&mut self) {
@@ -166,21 +159,6 @@ impl Engine for TractEngine {
         check_lengths(window.len(), arch.window as usize, out.len(), usize::from(arch.classes))?;
         self.plan.run(window, out).map_err(|error| failed(&error))
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => EngineError::NotFound { path: path.to_path_buf() },
-        _ => EngineError::Unreadable { path: path.to_path_buf(), source },
-    };
-    let limit = LIMIT_MIB << 20;
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
-        return Err(EngineError::TooLarge { path: path.to_path_buf(), limit_mib: LIMIT_MIB });
-    }
-    Ok(bytes)
 }
 
 impl Plan {

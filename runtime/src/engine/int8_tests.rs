@@ -1,0 +1,123 @@
+//! The runtime's int8 engine equals the microcontroller's, bit for bit.
+
+use std::path::Path;
+
+use firmware_sim::{Engine as Reference, memory_words};
+use models::arch::{ArchSpec, preset};
+use models::meta::DecisionDefaults;
+use models::q8::{LayerParts, Model, Parts};
+use models::quant::Factor;
+use models::stream::from_f32;
+use proptest::prelude::*;
+
+use super::Int8Engine;
+use crate::engine::onnx::arches;
+use crate::engine::{Engine, EngineError, Rolling, Stream};
+
+/// Numbers that look random.
+fn numbers(seed: u64) -> impl FnMut() -> i16 {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 48) as i16
+    }
+}
+
+/// A model with random weights and widths.
+fn model(arch: &ArchSpec, seed: u64) -> Vec<u8> {
+    let table = arch.layers().unwrap();
+    let mut number = numbers(seed);
+    let (last, mut input) = (table.layers.len() - 1, 32_767.0);
+    let layers = table.layers.iter().enumerate().map(|(index, layer)| {
+        let (outputs, products) = (layer.out_channels, layer.in_channels * layer.kernel);
+        let limit = if number() % 2 == 0 { 127 } else { 5_000 };
+        let wanted = if index == last { 3_000.0 } else { f64::from(limit) };
+        let factor = Factor::from_real(wanted / (40.0 * input * (products as f64).sqrt()));
+        input = f64::from(limit);
+        LayerParts {
+            weights: (0..outputs * products).map(|_| number() as i8).collect(),
+            biases: (0..outputs).map(|_| number().into()).collect(),
+            factors: vec![factor.unwrap(); outputs],
+            limit,
+            scale: 1.0,
+        }
+    });
+    let layers = layers.collect();
+    let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
+    let decision = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
+    Parts { preset: "random".into(), arch: arch.clone(), labels, decision, seed, layers }.encode()
+}
+
+/// The posteriors of all windows.
+fn posteriors(mut stream: Box<dyn Stream>, pieces: &[&[f32]]) -> Vec<Vec<f32>> {
+    let classes = stream.meta().labels.len();
+    let mut found = Vec::new();
+    for piece in pieces {
+        let mut piece = *piece;
+        while !piece.is_empty() {
+            let mut out = vec![0.0; classes];
+            let (taken, ended) = stream.push(piece, &mut out).unwrap();
+            piece = &piece[taken..];
+            found.extend(ended.then_some(out));
+        }
+    }
+    found
+}
+
+fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize) {
+    let bytes = model(arch, seed);
+    let parsed = Model::parse(&bytes).unwrap();
+    let mut memory = vec![0; memory_words(&parsed, hop).unwrap()];
+    let mut reference = Reference::new(&parsed, hop, &mut memory).unwrap();
+    let mut number = numbers(seed + 1);
+    let len = arch.window as usize + 4 * hop as usize + 3;
+    let samples: Vec<i16> = (0..len).map(|_| number()).collect();
+    let floats: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
+    let mut expected = Vec::new();
+    reference.push(&samples, |posteriors, _| expected.push(posteriors.to_vec()));
+    let (first, rest) = floats.split_at(cut.min(len));
+    let load = || Int8Engine::from_bytes(&bytes, Path::new("model.q8")).unwrap();
+    let single: Box<dyn Stream> = Box::new(Rolling::new(load(), hop));
+    for stream in [load().into_stream(hop), single] {
+        let found = posteriors(stream, &[first, rest]);
+        let found: Vec<Vec<u16>> =
+            found.into_iter().map(|window| window.into_iter().map(from_f32).collect()).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn presets_equal_the_microcontroller() {
+    for (name, hop) in [("nano", 2187), ("mcu", 729), ("2^13", 1024), ("nano", 1000)] {
+        check(&preset(name, 5).unwrap(), hop, 3, 5000);
+    }
+}
+
+#[test]
+fn what_is_no_model_is_told_in_one_line() {
+    let mut bytes = model(&preset("nano", 2).unwrap(), 1);
+    bytes[200] ^= 1;
+    let error = Int8Engine::from_bytes(&bytes, Path::new("a/model.q8")).unwrap_err();
+    assert_eq!(error.to_string(), "a/model.q8: the model is damaged: its checksum does not match");
+}
+
+#[test]
+fn windows_of_another_length_are_refused() {
+    let bytes = model(&preset("nano", 2).unwrap(), 1);
+    let mut engine = Int8Engine::from_bytes(&bytes, Path::new("model.q8")).unwrap();
+    let error = engine.posteriors(&[0.0; 7], &mut [0.0; 2]).unwrap_err();
+    assert!(matches!(error, EngineError::Shape { .. }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn random_networks_equal_the_microcontroller(
+        arch in arches(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
+    ) {
+        prop_assume!(arch.layers().is_ok());
+        check(&arch, hop, seed.into(), cut);
+    }
+}
