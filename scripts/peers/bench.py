@@ -1,4 +1,4 @@
-"""Measures Auricle against ONNX Runtime and PyTorch. Called by scripts/bench-peers.
+"""Measures Auricle against ONNX Runtime, rten and PyTorch. Called by scripts/bench-peers.
 
 Each program measures for itself in a process of its own, ours and theirs in turn.
 """
@@ -36,6 +36,9 @@ def arguments():
         return number
 
     parser = argparse.ArgumentParser(prog="scripts/bench-peers", description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=("latency", "streaming"), default="latency",
+                        help="windows and training steps, or streams (default: %(default)s)")
+    parser.add_argument("--rten", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--bin", type=Path, required=True, help=argparse.SUPPRESS)
     for name, default, text in (
         ("--rounds", 5, "measurements of each side, in turn"),
@@ -100,6 +103,61 @@ def latency(args, model):
         yield (call_json(ours)["window_median_ms"], call_json(theirs)["window_median_ms"])
 
 
+# Samples between two windows: about 7 and about 22 decisions a second.
+HOPS = (2187, 729)
+# The networks and what runs them: name, how much it computes, milliseconds a decision.
+STREAMS = "shared f32", "whole f32", "ONNX Runtime", "rten", "shared int8", "ONNX Runtime int8"
+
+
+def for_rten(model):
+    """The same model as ONNX's own library writes it: rten reads lists of numbers only unpacked."""
+    import onnx
+
+    path = model.with_suffix(".rten.onnx")
+    onnx.save(onnx.load(model), path)
+    return path
+
+
+def streaming(args, model, hop):
+    """Milliseconds a decision of each of STREAMS, a row a round."""
+    def ours(path):
+        return call_json([args.bin / "runtime", "bench", path, "--runs", args.runs, "--hop",
+                          1000 * hop / RATE_HZ, "--format", "json"])
+
+    def ort(script):
+        return [sys.executable, HERE / script, model, args.runs]
+
+    for _ in range(args.rounds):
+        floats, integers = ours(model), ours(model.with_suffix(".q8"))
+        if floats["hop_samples"] != hop:
+            raise Failure(f"{model}: no hop of {hop} samples")
+        rten = call_json([args.rten, for_rten(model), args.runs])["window_median_ms"] if args.rten else None
+        yield (floats["hop_median_ms"], floats["window_median_ms"],
+               call_json(ort("ort_latency.py"))["window_median_ms"], rten,
+               integers["hop_median_ms"], float(call(ort("ort_int8_latency.py"))))
+
+
+def show_streams(args, preset, model):
+    for hop in HOPS:
+        decisions = RATE_HZ / hop
+        rounds = list(zip(*streaming(args, model, hop), strict=True))
+        print(f"\n{preset}, {decisions:.1f} decisions a second")
+        shares = {}
+        for name, times in zip(STREAMS, rounds, strict=True):
+            if times[0] is None:
+                continue
+            # Milliseconds a decision, and of a second's work in thousandths of a second.
+            shares[name] = statistics.median(times)
+            print(f"  {name:<18} {shares[name]:>8.3f} ms a decision  "
+                  f"{shares[name] * decisions:>8.2f} ms of a processor a second of audio  "
+                  f"({min(times):.3f} to {max(times):.3f})")
+        peers = {name: shares[name] for name in ("ONNX Runtime", "rten") if name in shares}
+        fastest = min(peers, key=peers.get)
+        int8 = shares["shared int8"] / shares["ONNX Runtime int8"]
+        print(f"  shared f32 takes 1/{peers[fastest] / shares['shared f32']:.1f} of {fastest}, "
+              f"shared int8 1/{1 / int8:.1f} of ONNX Runtime int8", flush=True)
+
+
 def training(args, preset):
     """Pairs of a training step's time, ours and theirs, in ms."""
     describe = [args.bin / "trainer", "describe", preset, "--classes", CLASSES, "--json"]
@@ -136,6 +194,8 @@ def show_machine(args):
     if hasattr(os, "getloadavg"):
         print(f"load      {os.getloadavg()[0]:.2f} before the measurement (0 is best)")
     own = [call([args.bin / name, "--version"]).strip() for name in ("runtime", "trainer")]
+    if args.rten:
+        own.append("rten " + (HERE / "rten/Cargo.toml").read_text().split('rten = "=')[1].split('"')[0])
     packages = [f"{name} {version(name)}" for name in ("onnxruntime", "torch") if version(name)]
     print(f"versions  {', '.join(own + packages)}, Python {platform.python_version()}\n")
 
@@ -159,6 +219,12 @@ def main():
         folder = Path(folder)
         make_data(folder / "data")
         models = [make_model(trainer, preset, folder / "data", folder) for preset in presets]
+        if args.what == "streaming":
+            print(f"Streams on one thread: what windows share against whole windows "
+                  f"(medians of {args.rounds} rounds of {args.runs} windows, lowest to highest)")
+            for preset, model in zip(presets, models, strict=True):
+                show_streams(args, preset, model)
+            return
         print(f"Latency of a window on one thread, against ONNX Runtime "
               f"({args.rounds} rounds of {args.runs} windows)")
         print(HEADER, flush=True)

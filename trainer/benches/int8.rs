@@ -1,5 +1,5 @@
-//! One window by the int8 engine, by tract in floating point, and by ONNX Runtime in int8, in turn, on
-//! one thread.
+//! One window in int8, by the runtime and by the microcontroller's engine, in floating point by the runtime, and by
+//! ONNX Runtime in int8, in turn, on one thread; then the windows of streams that share their work.
 //!
 //! ```text
 //! cargo bench --profile dev -p auricle-trainer --bench int8 -- [PRESET]…
@@ -13,12 +13,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use burn::module::Module as _;
-use firmware_sim::{Engine, Prepared, memory_words};
+use firmware_sim::Prepared;
 use models::arch::preset;
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
 use models::q8::{Model, Parts};
 use rand::RngExt as _;
-use runtime::engine::{Engine as _, TractEngine};
+use runtime::engine::{Engine, Int8Engine, TractEngine};
 use trainer::data::Clip;
 use trainer::draw;
 use trainer::evaluate::int8::Int8;
@@ -45,8 +45,8 @@ fn main() {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
     println!("milliseconds, median (fastest) of {ROUNDS} rounds of {RUNS} windows, one thread");
     println!(
-        "{:<18} {:>15} {:>15} {:>15} {:>15} {:>15}",
-        "network", "tract f32", "ONNX RT int8", "int8 window", "int8 hop 2187", "int8 hop 729"
+        "{:<18} {:>15} {:>15} {:>15} {:>15} {:>15} {:>15}",
+        "network", "f32", "ONNX RT int8", "int8", "int8, chip's", "int8 hop 2187", "int8 hop 729"
     );
     for name in presets {
         measure(&name);
@@ -112,17 +112,22 @@ fn measure(name: &str) {
     let mut out = vec![0.0; usize::from(CLASSES)];
     let prepared = Prepared::new(&model);
     let mut whole = Int8::new(&model, prepared.as_ref());
-    let mut columns: [Vec<f64>; 5] = Default::default();
+    let load = || Int8Engine::from_bytes(&subject.int8, Path::new("model.q8")).expect("a model");
+    let mut engine = load();
+    let mut columns: [Vec<f64>; 6] = Default::default();
     for _ in 0..ROUNDS {
         columns[0].push(milliseconds(RUNS, || {
             tract.posteriors(&floats, &mut out).expect("tract runs");
         }));
         columns[1].extend(onnx_runtime(&subject.onnx()));
         columns[2].push(milliseconds(RUNS, || {
+            engine.posteriors(&floats, &mut out).expect("the engine runs");
+        }));
+        columns[3].push(milliseconds(RUNS, || {
             whole.posteriors(window);
         }));
-        for (column, hop) in columns[3..].iter_mut().zip(HOPS) {
-            column.push(stream(&model, prepared.as_ref(), hop, &samples));
+        for (column, hop) in columns[4..].iter_mut().zip(HOPS) {
+            column.push(stream(load(), hop, &samples));
         }
     }
     print!("{name:<18}");
@@ -147,23 +152,24 @@ fn milliseconds(runs: usize, mut run: impl FnMut()) -> f64 {
 }
 
 /// Milliseconds a window of a stream whose windows share their columns.
-fn stream<'m>(
-    model: &'m Model<'m>,
-    prepared: Option<&'m Prepared>,
-    hop: u32,
-    samples: &[i16],
-) -> f64 {
-    let mut memory = vec![0; memory_words(model, hop).expect("a hop of some samples")];
-    let mut engine =
-        Engine::new(model, hop, &mut memory).expect("the memory has the size asked for");
-    if let Some(prepared) = prepared {
-        engine = engine.with_prepared(prepared);
-    }
-    let (first, rest) = samples.split_at(model.arch().window as usize);
-    engine.push(first, |_, _| {});
-    let mut windows = 0;
+fn stream(engine: Int8Engine, hop: u32, samples: &[i16]) -> f64 {
+    let window = engine.meta().arch.window as usize;
+    let mut stream = engine.into_stream(hop);
+    let mut out = vec![0.0; usize::from(CLASSES)];
+    let floats: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
+    let mut push = |mut samples: &[f32]| {
+        let mut windows = 0;
+        while !samples.is_empty() {
+            let (taken, ended) = stream.push(samples, &mut out).expect("the engine runs");
+            samples = &samples[taken..];
+            windows += u32::from(ended);
+        }
+        windows
+    };
+    let (first, rest) = floats.split_at(window);
+    push(first);
     let start = Instant::now();
-    engine.push(rest, |_, _| windows += 1);
+    let windows = push(rest);
     1000.0 * start.elapsed().as_secs_f64() / f64::from(windows)
 }
 
