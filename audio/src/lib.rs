@@ -43,10 +43,4 @@ pub use raw::{RawDecoder, RawEncoding, RawFormat};
 pub use read::{Recording, read, read_mono};
 pub use resample::{MAX_RATE_HZ, MIN_RATE_HZ, Resampler, resample};
 pub use resampled::Resampled;
-pub use write::write_wav_i16;
-
-/// A sample as 16 bits: one of a 16-bit recording comes back unchanged, louder ones are limited.
-#[must_use]
-pub fn to_i16(sample: f32) -> i16 {
-    (sample * 32_768.0).round() as i16
-}
+pub use write::{to_i16, write_wav_i16};

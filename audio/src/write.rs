@@ -62,7 +62,10 @@ fn new_file_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-fn to_i16(sample: f32) -> i16 {
+/// A sample as 16 bits: one of a 16-bit recording comes back unchanged, louder ones are limited, and what is no
+/// number is 0.
+#[must_use]
+pub fn to_i16(sample: f32) -> i16 {
     // A float is limited to the range of the integer it is cast to.
     (finite_or_zero(sample) * 32_768.0).round() as i16
 }

@@ -146,6 +146,12 @@ pub(crate) struct Detection {
     /// Windows at the start in which nothing is detected.
     #[arg(long, value_name = "N")]
     warm_up: Option<u16>,
+    /// Keep the seconds around detections and near misses as WAV files in this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save_triggers: Option<PathBuf>,
+    /// MiB of them at most; the oldest are removed.
+    #[arg(long, value_name = "MIB", default_value = "256", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
+    pub(crate) save_triggers_mib: u64,
     /// Print the posteriors of every window too.
     #[arg(long)]
     pub(crate) posteriors: bool,

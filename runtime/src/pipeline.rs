@@ -123,6 +123,7 @@ impl<S: Stream> Windows<S> {
     fn push(&mut self, mut samples: &[f32], sink: &mut dyn Sink) -> Result<(), PipelineError> {
         while !samples.is_empty() {
             let (taken, ended) = self.stream.push(samples, &mut self.posteriors)?;
+            sink.samples(&samples[..taken]);
             samples = &samples[taken..];
             self.position += taken as u64;
             if ended {

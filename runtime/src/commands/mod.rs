@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::decision::Overrides;
 use runtime::engine::{Engine as _, Model, Stream};
 use runtime::pipeline::Pipeline;
-use runtime::sink::{JsonSink, Sink, Style, TextSink};
+use runtime::sink::{Both, JsonSink, Sink, Style, TextSink, Triggers};
 use runtime::source::Source;
 use serde::Serialize;
 
@@ -50,12 +50,13 @@ fn detect(
     stop: &Stop<'_>,
 ) -> Result<()> {
     let decision = decide(&options.overrides(), engine.meta())?;
-    let mut sink = sink(&engine, options);
+    let mut sink = sink(&engine, options, &decision)?;
     let stream = engine.into_stream(decision.hop)?;
     let mut pipeline = Pipeline::new(stream, source.rate_hz(), &decision)?;
     let fed = feed(&mut source, &mut pipeline, sink.as_mut(), stop);
     // The samples before a fault count, so they are classified before it is told.
     pipeline.finish(sink.as_mut())?;
+    sink.finish();
     fed?;
     let arch = &pipeline.meta().arch;
     if pipeline.position() < u64::from(arch.window) {
@@ -120,16 +121,22 @@ impl Overruns {
     }
 }
 
-/// The sink that prints to standard output as the flags say.
-fn sink(engine: &Model, options: &Detection) -> Box<dyn Sink> {
+/// The sink that prints to standard output, and keeps clips, as the flags say.
+fn sink(engine: &Model, options: &Detection, decision: &DecisionDefaults) -> Result<Box<dyn Sink>> {
     let meta = engine.meta();
     let (rate_hz, labels) = (meta.arch.sample_rate_hz, meta.labels.clone());
     let style = Style { rate_hz, labels, posteriors: options.posteriors };
     let out = io::BufWriter::new(io::stdout());
-    match options.format {
+    let labels = style.labels.clone();
+    let printed: Box<dyn Sink> = match options.format {
         Format::Text => Box::new(TextSink::new(out, style)),
         Format::Json => Box::new(JsonSink::new(out, style)),
-    }
+    };
+    let Some(folder) = &options.save_triggers else { return Ok(printed) };
+    let most = options.save_triggers_mib << 20;
+    let triggers = Triggers::new(folder, most, labels, decision, rate_hz, meta.arch.window)
+        .with_context(|| format!("{}: clips cannot be kept there", folder.display()))?;
+    Ok(Box::new(Both(printed, triggers)))
 }
 
 /// Tells people something beside the results.

@@ -1,17 +1,26 @@
 //! Where results go.
 
+mod both;
 mod json;
 mod text;
+mod triggers;
 
 use std::io;
 
 use models::stream::Event;
 
+pub use both::Both;
 pub use json::JsonSink;
 pub use text::TextSink;
+pub use triggers::Triggers;
 
 /// Takes the results of a stream as they come. Times are samples at the model's rate.
 pub trait Sink {
+    /// Takes the samples at the model's rate, before the results of the windows that they complete.
+    fn samples(&mut self, samples: &[f32]) {
+        let _ = samples;
+    }
+
     /// Takes the posteriors of the window that ends just before sample `end`.
     ///
     /// # Errors
@@ -26,6 +35,27 @@ pub trait Sink {
     /// # Errors
     /// Whatever keeps the result from being written.
     fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Takes the end of the stream.
+    fn finish(&mut self) {}
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn samples(&mut self, samples: &[f32]) {
+        (**self).samples(samples);
+    }
+
+    fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
+        (**self).window(end, posteriors)
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        (**self).event(event)
+    }
+
+    fn finish(&mut self) {
+        (**self).finish();
+    }
 }
 
 /// What a sink that prints needs to know.

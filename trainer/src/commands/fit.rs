@@ -33,6 +33,10 @@ pub struct FitArgs {
     /// this every folder is a class.
     #[arg(long, value_delimiter = ',', value_name = "WORDS")]
     words: Option<Vec<String>>,
+    /// Folder of recordings of anything but the classes, at any depth, such as what `runtime --save-triggers`
+    /// kept (after the true detections were removed): a fifth of an epoch's clips are cut from it.
+    #[arg(long, value_name = "DIR")]
+    hard_negatives: Option<PathBuf>,
     /// Set of training defaults.
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
@@ -88,9 +92,14 @@ impl FitArgs {
             }
         };
         let integer = |value: u32| Value::Integer(value.into());
-        if let Some(data) = &self.data {
-            let text = data.to_str().context("--data: the path is not valid UTF-8")?;
-            set("data", Some(Value::String(text.to_owned())));
+        for (key, flag, path) in [
+            ("data", "--data", &self.data),
+            ("hard_negatives", "--hard-negatives", &self.hard_negatives),
+        ] {
+            let Some(path) = path else { continue };
+            let text =
+                path.to_str().with_context(|| format!("{flag}: the path is not valid UTF-8"))?;
+            set(key, Some(Value::String(text.to_owned())));
         }
         set("preset", self.preset.clone().map(Value::String));
         set("words", self.words.clone().map(Value::from));
@@ -126,7 +135,11 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
     }
     let arch = architecture(&config.preset, 2)?;
     let compute = Compute::choose(config.device)?;
-    let data = data_common::load(&config.data_options(arch.sample_rate_hz, arch.window as usize))?;
+    let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
+    if !config.hard_negatives.as_os_str().is_empty() {
+        options.hard_negatives = Some(config.hard_negatives.clone());
+    }
+    let data = data_common::load(&options)?;
     let arch = architecture(&config.preset, data.labels.len())?;
     let run = match &args.qat {
         _ if args.resume => Run::open(&args.out)?,
@@ -147,6 +160,14 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
             left_out => format!("; {left_out} recordings left out (see `trainer data inspect`)"),
         }
     ));
+    if !data.negatives.is_empty() {
+        let seconds = data.negatives.samples() as f64 / f64::from(data.rate_hz);
+        say(&format!(
+            "{}: {} hard negatives, {seconds:.0} s",
+            run.config.hard_negatives.display(),
+            data.negatives.len()
+        ));
+    }
     let table = run.model.arch.layers()?;
     say(&format!(
         "{}: {} parameters, {:.1} M multiply-accumulates a window, on {}",

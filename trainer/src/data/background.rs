@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Broken, Part};
+use super::{Broken, Part, Recording};
 
 /// Where a recording is cut in time, in fifths: training up to the third, validation up to the
 /// fourth, the rest is for the test.
@@ -12,14 +12,14 @@ const CUTS: [(usize, usize); 3] = [(0, 3), (3, 4), (4, 5)];
 /// validation and 20 % for the test, so that no part hears another's noise.
 #[derive(Clone, Debug, Default)]
 pub struct Background {
-    recordings: Vec<(String, Arc<[i16]>)>,
+    recordings: Vec<Recording>,
 }
 
 impl Background {
     /// Recordings of which every part holds at least `window` samples, and those that are too
     /// short for that.
     pub(crate) fn new(
-        recordings: Vec<(String, Arc<[i16]>)>,
+        recordings: Vec<Recording>,
         window: usize,
         rate_hz: u32,
     ) -> (Self, Vec<Broken>) {

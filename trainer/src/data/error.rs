@@ -65,6 +65,12 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that is to hold recordings at any depth holds none.
+    #[error("{}: no recordings found (wav, flac, ogg or mp3)", path.display())]
+    NoRecordings {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A classifier needs something to choose from.
     #[error("{}: only one class (`{only}`); a classifier needs at least two", path.display())]
     OneClass {

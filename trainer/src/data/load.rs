@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use models::meta::SILENCE;
+use models::meta::{SILENCE, UNKNOWN};
 use sha2::{Digest as _, Sha256};
 
 use super::labels::{self, Classes};
 use super::scan::{self, Found, Scan};
 use super::split::{self, Item, Split, Task};
 use super::{
-    Background, Broken, Clip, DataError, DataOptions, Dataset, Part, SourceFormat, decode,
+    Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Recording,
+    SourceFormat, decode,
 };
 
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
@@ -27,12 +28,21 @@ pub fn load(
 ) -> Result<Dataset, DataError> {
     check(options)?;
     let scan = scan::scan(&options.dir)?;
-    let mut reader = Reader::new(options, &scan, progress);
+    let negatives =
+        options.hard_negatives.as_deref().map(scan::tree).transpose()?.unwrap_or_default();
+    let mut reader = Reader::new(options, &scan, negatives.len(), progress);
     let background = reader.background()?;
     let silence = options.silence && !background.is_empty();
     let words = options.words.as_deref();
     let classes = labels::classes(&options.dir, &scan.folders, &scan.empty, words, silence)?;
     let clips = reader.clips(&classes)?;
+    let negatives = match &options.hard_negatives {
+        Some(dir) => {
+            let class = |name: &str| classes.labels.iter().position(|label| label == name);
+            Negatives::new(named(reader.decode(&negatives)?), dir, class(UNKNOWN), class(SILENCE))?
+        }
+        None => Negatives::default(),
+    };
     let data_sha256 = reader.sha256();
     let Reader { left_out, formats, .. } = reader;
     let split = split_clips(options, &scan, &classes.labels, silence, &clips)?;
@@ -47,6 +57,7 @@ pub fn load(
         validation,
         test,
         background,
+        negatives,
         split: split.scheme,
         data_sha256,
         split_sha256,
@@ -74,10 +85,17 @@ fn check(options: &DataOptions) -> Result<(), DataError> {
 /// A recording that could be decoded, and its samples.
 type Sound<'f> = (&'f Found, Arc<[i16]>);
 
+fn named(sound: Vec<Sound<'_>>) -> Vec<Recording> {
+    sound.into_iter().map(|(found, samples)| (found.name.clone(), samples)).collect()
+}
+
 /// Decodes, and keeps account of it.
 struct Reader<'a> {
     options: &'a DataOptions,
     scan: &'a Scan,
+    /// Recordings to decode in all, and how many were.
+    total: usize,
+    done: usize,
     progress: &'a mut dyn FnMut(usize, usize),
     /// SHA-256 of every recording's samples.
     digests: BTreeMap<String, [u8; 32]>,
@@ -89,16 +107,17 @@ impl<'a> Reader<'a> {
     fn new(
         options: &'a DataOptions,
         scan: &'a Scan,
+        negatives: usize,
         progress: &'a mut dyn FnMut(usize, usize),
     ) -> Self {
         let (digests, left_out, formats) = Default::default();
-        Self { options, scan, progress, digests, left_out, formats }
+        let files: usize = scan.folders.iter().map(|folder| folder.files.len()).sum();
+        let total = scan.background.len() + files + negatives;
+        Self { options, scan, total, done: 0, progress, digests, left_out, formats }
     }
 
     fn background(&mut self) -> Result<Background, DataError> {
-        let decoded = self.decode(&self.scan.background, 0)?;
-        let named = |(found, samples): (&Found, _)| (found.name.clone(), samples);
-        let recordings = decoded.into_iter().map(named).collect();
+        let recordings = named(self.decode(&self.scan.background)?);
         let DataOptions { window, rate_hz, strict, .. } = *self.options;
         let (background, short) = Background::new(recordings, window, rate_hz);
         if let (true, Some(Broken { name, reason })) = (strict, short.first()) {
@@ -126,21 +145,17 @@ impl<'a> Reader<'a> {
             let speaker = scan::speaker(&found.name).map(str::to_owned);
             Some(Clip { name: found.name.clone(), class, speaker, samples })
         };
-        let decoded = self.decode(&files, self.scan.background.len())?;
+        let decoded = self.decode(&files)?;
         Ok(decoded.into_iter().filter_map(clip).collect())
     }
 
-    /// The samples of those recordings that are sound. `before` recordings were decoded earlier.
-    fn decode<'f>(
-        &mut self,
-        found: &'f [Found],
-        before: usize,
-    ) -> Result<Vec<Sound<'f>>, DataError> {
+    /// The samples of those recordings that are sound.
+    fn decode<'f>(&mut self, found: &'f [Found]) -> Result<Vec<Sound<'f>>, DataError> {
         let DataOptions { rate_hz, strict, .. } = *self.options;
-        let files: usize = self.scan.folders.iter().map(|folder| folder.files.len()).sum();
-        let total = self.scan.background.len() + files;
-        let results =
-            decode::decode(found, rate_hz, strict, |done| (self.progress)(before + done, total))?;
+        let before = self.done;
+        let progress = |done| (self.progress)(before + done, self.total);
+        let results = decode::decode(found, rate_hz, strict, progress)?;
+        self.done += results.len();
         let mut sound = Vec::with_capacity(results.len());
         for (found, result) in found.iter().zip(results) {
             match result {

@@ -21,6 +21,7 @@ pub mod labels_tsv;
 mod level;
 mod lists;
 mod load;
+mod negatives;
 mod scan;
 mod silence;
 mod split;
@@ -39,6 +40,7 @@ pub use decode::{Broken, I16_SCALE, SourceFormat};
 pub use error::DataError;
 pub use labels::BACKGROUND_FOLDER;
 pub use load::load;
+pub use negatives::Negatives;
 pub use split::{Part, SplitScheme};
 
 /// Which data set to load, and how.
@@ -61,16 +63,30 @@ pub struct DataOptions {
     pub strict: bool,
     /// Whether to add the silence class if there are background recordings.
     pub silence: bool,
+    /// Folder of recordings, at any depth, of anything but the classes.
+    pub hard_negatives: Option<PathBuf>,
 }
 
 impl DataOptions {
-    /// All folders as classes, a split found by itself, seed 0, lenient, with silence.
+    /// All folders as classes, a split found by itself, seed 0, lenient, with silence, without hard negatives.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, rate_hz: u32, window: usize) -> Self {
-        let (words, split, seed, strict, silence) = (None, SplitScheme::Auto, 0, false, true);
-        Self { dir: dir.into(), rate_hz, window, words, split, seed, strict, silence }
+        Self {
+            dir: dir.into(),
+            rate_hz,
+            window,
+            words: None,
+            split: SplitScheme::Auto,
+            seed: 0,
+            strict: false,
+            silence: true,
+            hard_negatives: None,
+        }
     }
 }
+
+/// Name and samples of a recording.
+type Recording = (String, Arc<[i16]>);
 
 /// One clip of a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,9 +121,11 @@ pub struct Dataset {
     pub test: Vec<Clip>,
     /// Noise.
     pub background: Background,
+    /// What else is no class, to train with.
+    pub negatives: Negatives,
     /// The split used, never [`SplitScheme::Auto`].
     pub split: SplitScheme,
-    /// SHA-256 over the names and samples of clips and background, as hex.
+    /// SHA-256 over the names and samples of clips, background and hard negatives, as hex.
     pub data_sha256: String,
     /// SHA-256 over the three lists of names, as hex.
     pub split_sha256: String,
@@ -144,11 +162,11 @@ impl Dataset {
         self.labels.iter().position(|label| label == UNKNOWN)
     }
 
-    /// Bytes that the samples of clips and background take.
+    /// Bytes that the samples of clips, background and hard negatives take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let clips = Part::ALL.iter().flat_map(|&part| self.clips(part));
         let clips: usize = clips.map(|clip| size_of_val::<[i16]>(&clip.samples)).sum();
-        clips + self.background.memory_bytes()
+        clips + self.background.memory_bytes() + size_of::<i16>() * self.negatives.samples()
     }
 }

@@ -62,6 +62,29 @@ pub(crate) fn scan(dir: &Path) -> Result<Scan, DataError> {
     }
 }
 
+/// Recordings at any depth below `dir`, sorted by name; the names begin with that of `dir`.
+pub(crate) fn tree(dir: &Path) -> Result<Vec<Found>, DataError> {
+    fn descend(name: &str, dir: &Path, found: &mut Vec<Found>) -> Result<(), DataError> {
+        for (entry, path) in visible(dir)? {
+            let name = format!("{name}/{entry}");
+            // A link to a folder could lead back here.
+            if path.is_dir() && !path.is_symlink() {
+                descend(&name, &path, found)?;
+            } else if is_recording(&path) && path.is_file() {
+                found.push(Found { name, path });
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    descend(&name, dir, &mut found)?;
+    match found.is_empty() {
+        true => Err(DataError::NoRecordings { path: dir.to_path_buf() }),
+        false => Ok(found),
+    }
+}
+
 fn recordings(folder: &str, path: &Path) -> Result<Vec<Found>, DataError> {
     let entries = visible(path)?.into_iter().filter(|(_, path)| is_recording(path));
     Ok(entries
@@ -138,6 +161,21 @@ mod tests {
         assert_eq!(names, ["no/d.Ogg", "no/e.mp3", "yes/A.FLAC", "yes/b.wav"]);
         assert_eq!(scan.empty, ["docs"]);
         assert_eq!(scan.background.len(), 1);
+    }
+
+    #[test]
+    fn trees_are_searched_at_any_depth() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(tree(dir.path()), Err(DataError::NoRecordings { .. })));
+        for name in ["n/b.wav", "n/a/x/c.ogg", "n/a/notes.txt", "n/.a/d.wav"] {
+            touch(dir.path(), name);
+        }
+        let found = tree(&dir.path().join("n")).unwrap();
+        assert_eq!(
+            found.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(),
+            ["n/a/x/c.ogg", "n/b.wav"]
+        );
+        assert!(matches!(tree(&dir.path().join("m")), Err(DataError::NoSuchFolder { .. })));
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub struct Epoch<'a> {
     data: &'a Dataset,
     config: &'a FitConfig,
     number: u32,
-    /// Silence of this epoch, drawn anew each time.
-    silence: Vec<Clip>,
-    /// Indices into the training clips followed by the silence.
+    /// Silence and hard negatives of this epoch, drawn anew each time.
+    drawn: Vec<Clip>,
+    /// Indices into the training clips followed by those.
     order: Vec<usize>,
 }
 
@@ -37,10 +37,14 @@ impl<'a> Epoch<'a> {
     pub fn new(data: &'a Dataset, config: &'a FitConfig, number: u32) -> Self {
         let mut rng = draw::rng(config.seed, "epoch", &[u64::from(number)]);
         let count = data.silence_count(Part::Training);
-        let silence = data.silence_clips(Part::Training, count, rng.next_u64());
-        let mut order: Vec<usize> = (0..data.train.len() + silence.len()).collect();
+        let mut drawn = data.silence_clips(Part::Training, count, rng.next_u64());
+        if !data.negatives.is_empty() {
+            let (others, share) = (data.train.len() + drawn.len(), config.hard_negative_share);
+            drawn.extend(data.negative_clips(others, share, rng.next_u64()));
+        }
+        let mut order: Vec<usize> = (0..data.train.len() + drawn.len()).collect();
         order.shuffle(&mut rng);
-        Self { data, config, number, silence, order }
+        Self { data, config, number, drawn, order }
     }
 
     /// Batches of an epoch. Clips that fill no whole batch wait for the next epoch's shuffle,
@@ -73,7 +77,7 @@ impl<'a> Epoch<'a> {
     fn clip(&self, place: usize) -> &Clip {
         let index = self.order[place];
         let listed = &self.data.train;
-        listed.get(index).unwrap_or_else(|| &self.silence[index - listed.len()])
+        listed.get(index).unwrap_or_else(|| &self.drawn[index - listed.len()])
     }
 
     /// Writes the window and target of the clip at `place`.

@@ -28,6 +28,11 @@ pub struct FitConfig {
     pub strict: bool,
     /// Whether to add the silence class where there are background recordings.
     pub silence: bool,
+    /// Folder of recordings, at any depth, of anything but the classes: what a model mistook for them, or other
+    /// sounds of the place. Empty: none.
+    pub hard_negatives: PathBuf,
+    /// Share of them in an epoch's clips.
+    pub hard_negative_share: f64,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Seed of every random draw.
@@ -139,6 +144,8 @@ impl FitConfig {
             split: SplitScheme::Auto,
             strict: false,
             silence: true,
+            hard_negatives: PathBuf::new(),
+            hard_negative_share: 0.2,
             device: DeviceChoice::Auto,
             seed: 0,
             recipe,
@@ -232,7 +239,7 @@ impl FitConfig {
         toml::to_string(self).expect("every field has a TOML form")
     }
 
-    /// How to load the data set for a network's input.
+    /// How to load the data set for a network's input, without hard negatives: they are for training alone.
     #[must_use]
     pub fn data_options(&self, rate_hz: u32, window: usize) -> DataOptions {
         DataOptions {
@@ -264,6 +271,10 @@ impl FitConfig {
         check(
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing: must be at least 0 and below 1",
+        )?;
+        check(
+            (0.0..=0.9).contains(&self.hard_negative_share),
+            "hard_negative_share: must be in 0 to 0.9",
         )?;
         check((0.0..1.0).contains(&self.average), "average: must be at least 0 and below 1")?;
         check(self.checkpoint_minutes > 0.0, "checkpoint_minutes: must be above 0")?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::fixtures::{WINDOW, loaded, options, tone, words};
+use crate::data::fixtures::{RATE_HZ, WINDOW, loaded, options, tone, words};
 use crate::data::{SplitScheme, load};
 use models::meta::UNKNOWN;
 use std::fs;
@@ -125,4 +125,27 @@ fn the_number_of_threads_changes_nothing() {
     let (one, four) = (with(1), with(4));
     assert_eq!((one.train, one.test), (four.train, four.test));
     assert_eq!((one.data_sha256, one.split_sha256), (four.data_sha256, four.split_sha256));
+}
+
+#[test]
+fn hard_negatives_are_the_unknown_class_and_part_of_the_hash() {
+    let dir = tempfile::tempdir().unwrap();
+    words(dir.path(), &["go", "stop", "other"], 20);
+    let negatives = tempfile::tempdir().unwrap();
+    tone(negatives.path(), "a/b/hum.wav", 3.0);
+    let choice = Some(vec!["go".to_owned(), "stop".to_owned()]);
+    let without = loaded(&DataOptions { words: choice.clone(), ..options(dir.path()) });
+    let hard_negatives = Some(negatives.path().to_path_buf());
+    let with = DataOptions { words: choice, hard_negatives, ..options(dir.path()) };
+    let data = loaded(&with);
+    assert_eq!((data.train.len(), data.negatives.len()), (without.train.len(), 1));
+    assert_eq!(data.negatives.samples(), 3 * RATE_HZ as usize);
+    assert_ne!(data.data_sha256, without.data_sha256);
+    assert_eq!(data.split_sha256, without.split_sha256);
+    let clips = data.negative_clips(24, 0.2, 1);
+    assert_eq!(clips.len(), 6);
+    assert!(clips.iter().all(|clip| Some(clip.class) == data.unknown_class()));
+    assert_eq!(data.negative_clips(10_000, 0.5, 1).len(), 48, "no second more than four times");
+    let error = load(&DataOptions { words: None, ..with }, &mut |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("neither"), "{error}");
 }
