@@ -5,6 +5,8 @@
 //! the layer that made them has 8 bits, of `i16` where it has 16. The inputs of one row of the product
 //! are consecutive columns, so rows overlap and nothing is copied.
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod pack;
 mod plain;
 #[cfg(target_arch = "x86_64")]
@@ -77,6 +79,12 @@ pub(crate) enum Machine {
     /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// NEON.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with SDOT.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl Machine {
@@ -96,6 +104,13 @@ impl Machine {
             }
             if has!("avx512f") && has!("avx512bw") && has!("avx512vnni") {
                 all.push(Self::Avx512Vnni);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            all.push(Self::Neon);
+            if std::arch::is_aarch64_feature_detected!("dotprod") {
+                all.push(Self::NeonDot);
             }
         }
         all
@@ -214,6 +229,8 @@ impl Tile<'_> {
                 Machine::Plain => plain::pool_and_requantize(first, rest, scales, limit),
                 #[cfg(target_arch = "x86_64")]
                 machine => x86::pool_and_requantize(machine, first, rest, scales, limit),
+                #[cfg(target_arch = "aarch64")]
+                _ => arm::pool_and_requantize(first, rest, scales, limit),
             }
             store(first, out);
         }

@@ -1,7 +1,7 @@
 //! Weights in the order in which products read them.
 //!
-//! Blocks of 16 outputs; in a block groups of neighbouring inputs, four of 8 bits or two of 16; in a
-//! group output by output. A group of inputs, broadcast, then multiplies a group of weights of 16
+//! Blocks of 16 outputs; in a block groups of neighbouring inputs, four of 8 bits or two of 16 (one for
+//! NEON, which multiplies vectors by a single value); in a group output by output. A group of inputs, broadcast, then multiplies a group of weights of 16
 //! outputs, and no sum has to be gathered across lanes.
 
 use std::vec;
@@ -9,6 +9,8 @@ use std::vec::Vec;
 
 use models::q8::Layer;
 
+#[cfg(target_arch = "aarch64")]
+use super::arm;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{Machine, Values, plain};
@@ -45,6 +47,10 @@ impl Weights {
             (Machine::Avx2, _) | (Machine::Avx512Vnni, false) => {
                 Data::Words(pack(layer, 2).into_iter().map(i16::from).collect())
             }
+            #[cfg(target_arch = "aarch64")]
+            (Machine::Neon, _) | (Machine::NeonDot, false) => {
+                Data::Words(pack(layer, 1).into_iter().map(i16::from).collect())
+            }
             (_, true) => Data::Bytes(pack(layer, 4)),
         };
         Self { machine, row, blocks, data }
@@ -63,6 +69,8 @@ impl Weights {
                     Machine::Avx512Vnni => {
                         x86::bytes(&inputs[first..], step, self.row, weights, sums)
                     }
+                    #[cfg(target_arch = "aarch64")]
+                    Machine::NeonDot => arm::bytes(&inputs[first..], step, self.row, weights, sums),
                     _ => self.plain::<u8, 4>(&inputs[first..], step, weights, sums),
                 }
             }
@@ -70,19 +78,28 @@ impl Weights {
                 assert!(inputs.len() >= needed, "the inputs hold all rows");
                 self.plain::<i16, 2>(&inputs[first..], step, weights, sums);
             }
-            #[cfg(target_arch = "x86_64")]
             (Data::Words(weights), Values::Wide(inputs)) => {
                 assert!(inputs.len() >= needed, "the inputs hold all rows");
-                x86::words(self.machine, &inputs[first..], step, self.row, weights, sums);
+                self.words(&inputs[first..], step, weights, sums);
             }
-            #[cfg(target_arch = "x86_64")]
             (Data::Words(weights), Values::Narrow(inputs)) => {
                 let inputs: Vec<i16> =
                     inputs[first..needed].iter().map(|value| i16::from(*value)).collect();
-                x86::words(self.machine, &inputs, step, self.row, weights, sums);
+                self.words(&inputs, step, weights, sums);
             }
             (data, inputs) => panic!("{data:?} for {inputs:?}"),
         }
+    }
+
+    fn words(&self, inputs: &[i16], step: usize, weights: &[i16], sums: &mut [i32]) {
+        #[cfg(target_arch = "x86_64")]
+        x86::words(self.machine, inputs, step, self.row, weights, sums);
+        #[cfg(target_arch = "aarch64")]
+        arm::words(inputs, step, self.row, weights, sums);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        unreachable!(
+            "words are packed for machines with vectors only: {inputs:?} {step} {weights:?} {sums:?}"
+        );
     }
 
     fn plain<T: Copy + Into<i32>, const G: usize>(

@@ -39,7 +39,11 @@ pub fn load(
     let negatives = match &options.hard_negatives {
         Some(dir) => {
             let class = |name: &str| classes.labels.iter().position(|label| label == name);
-            Negatives::new(named(reader.decode(&negatives)?), dir, class(UNKNOWN), class(SILENCE))?
+            Negatives::new(
+                named(reader.decode(&negatives)?),
+                dir,
+                class(UNKNOWN).or(class(SILENCE)),
+            )?
         }
         None => Negatives::default(),
     };

@@ -162,6 +162,12 @@ impl Dataset {
         self.labels.iter().position(|label| label == UNKNOWN)
     }
 
+    /// The classes that say that there is no word: `_unknown_` and `_silence_` where present.
+    #[must_use]
+    pub fn none_classes(&self) -> Vec<usize> {
+        self.unknown_class().into_iter().chain(self.silence_class()).collect()
+    }
+
     /// Bytes that the samples of clips, background and hard negatives take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

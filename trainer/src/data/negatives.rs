@@ -25,14 +25,14 @@ pub struct Negatives {
 }
 
 impl Negatives {
-    /// Recordings that are to be taken for `_unknown_`, or for `_silence_` where there is no such class.
+    /// Recordings of `class`, which is `_unknown_` or `_silence_`, whichever is there; training leaves it to the
+    /// network which of the two each stretch is.
     pub(crate) fn new(
         recordings: Vec<Recording>,
         dir: &Path,
-        unknown: Option<usize>,
-        silence: Option<usize>,
+        class: Option<usize>,
     ) -> Result<Self, DataError> {
-        let Some(class) = unknown.or(silence) else {
+        let Some(class) = class else {
             return Err(DataError::BadOption(format!(
                 "{}: hard negatives need the class _unknown_ or _silence_, and this data set has neither; \
                  choose `--words`, or add background recordings",
@@ -120,7 +120,7 @@ mod tests {
         let short: Arc<[i16]> = [5000; 30].into();
         let recordings = [("loud", loud), ("quiet", quiet), ("short", short)];
         let recordings = recordings.map(|(name, samples)| (name.to_owned(), samples)).into();
-        Negatives::new(recordings, Path::new("n"), Some(3), None).unwrap()
+        Negatives::new(recordings, Path::new("n"), Some(3)).unwrap()
     }
 
     #[test]
@@ -150,11 +150,7 @@ mod tests {
 
     #[test]
     fn a_class_is_needed() {
-        let class = |unknown, silence| {
-            Negatives::new(Vec::new(), Path::new("n"), unknown, silence).map(|n| n.class)
-        };
-        assert_eq!(class(Some(2), Some(3)).unwrap(), 2);
-        assert_eq!(class(None, Some(3)).unwrap(), 3);
-        assert!(class(None, None).unwrap_err().to_string().starts_with("n: hard negatives need"));
+        let error = Negatives::new(Vec::new(), Path::new("n"), None).unwrap_err();
+        assert!(error.to_string().starts_with("n: hard negatives need"), "{error}");
     }
 }

@@ -17,6 +17,34 @@ pub struct Batch {
     pub targets: Vec<f32>,
     /// The class that has the largest share of each target.
     pub classes: Vec<usize>,
+    /// Which windows are of hard negatives: no word, but whether that is `_unknown_` or `_silence_` is left
+    /// to the network.
+    pub negative: Vec<bool>,
+}
+
+impl Batch {
+    /// Shares what the targets of hard negatives give to the classes `none` (which say that there is no word)
+    /// as the network does: `log_posteriors` are its outputs, `[B, N]`. The gradient is then that of the
+    /// logarithm of the sum of those classes' posteriors.
+    pub fn share_negatives(&mut self, log_posteriors: &[f32], none: &[usize]) {
+        let classes = self.targets.len() / self.negative.len().max(1);
+        let rows = self.targets.chunks_exact_mut(classes).zip(log_posteriors.chunks_exact(classes));
+        for ((target, log), (negative, class)) in
+            rows.zip(self.negative.iter().zip(&mut self.classes))
+        {
+            if !negative {
+                continue;
+            }
+            let most = none.iter().map(|&c| log[c]).fold(f32::NEG_INFINITY, f32::max);
+            let weight = |c: usize| (log[c] - most).exp();
+            let sum: f32 = none.iter().map(|&c| weight(c)).sum();
+            let mass: f32 = none.iter().map(|&c| target[c]).sum();
+            none.iter().for_each(|&c| target[c] = mass * weight(c) / sum);
+            if none.contains(class) {
+                *class = none.iter().copied().find(|&c| log[c] >= most).unwrap_or(*class);
+            }
+        }
+    }
 }
 
 /// The clips of one epoch in their random order.
@@ -27,6 +55,8 @@ pub struct Epoch<'a> {
     number: u32,
     /// Silence and hard negatives of this epoch, drawn anew each time.
     drawn: Vec<Clip>,
+    /// Where the hard negatives begin among the indices of `order`.
+    negatives_from: usize,
     /// Indices into the training clips followed by those.
     order: Vec<usize>,
 }
@@ -38,13 +68,14 @@ impl<'a> Epoch<'a> {
         let mut rng = draw::rng(config.seed, "epoch", &[u64::from(number)]);
         let count = data.silence_count(Part::Training);
         let mut drawn = data.silence_clips(Part::Training, count, rng.next_u64());
+        let negatives_from = data.train.len() + drawn.len();
         if !data.negatives.is_empty() {
-            let (others, share) = (data.train.len() + drawn.len(), config.hard_negative_share);
-            drawn.extend(data.negative_clips(others, share, rng.next_u64()));
+            let share = config.hard_negative_share;
+            drawn.extend(data.negative_clips(negatives_from, share, rng.next_u64()));
         }
         let mut order: Vec<usize> = (0..data.train.len() + drawn.len()).collect();
         order.shuffle(&mut rng);
-        Self { data, config, number, drawn, order }
+        Self { data, config, number, drawn, negatives_from, order }
     }
 
     /// Batches of an epoch. Clips that fill no whole batch wait for the next epoch's shuffle,
@@ -64,6 +95,10 @@ impl<'a> Epoch<'a> {
             windows: vec![0.0; size * window],
             targets: vec![0.0; size * classes],
             classes: places.clone().map(|place| self.clip(place).class).collect(),
+            negative: places
+                .clone()
+                .map(|place| self.order[place] >= self.negatives_from)
+                .collect(),
         };
         batch
             .windows
@@ -222,6 +257,24 @@ mod tests {
             centre_i16(&samples, &mut integers);
             let scaled: Vec<f32> = integers.iter().map(|i| f32::from(*i) / I16_SCALE).collect();
             assert_eq!(floats, scaled);
+        }
+    }
+
+    #[test]
+    fn hard_negatives_go_where_the_network_puts_them() {
+        let target = [0.1, 0.1, 0.7, 0.1];
+        let mut batch = Batch {
+            windows: Vec::new(),
+            targets: [target, target].concat(),
+            classes: vec![2, 2],
+            negative: vec![false, true],
+        };
+        let log = [0.05f32, 0.05, 0.225, 0.675].map(f32::ln);
+        batch.share_negatives(&[log, log].concat(), &[2, 3]);
+        assert_eq!(batch.classes, [2, 3]);
+        let expected = [target, [0.1, 0.1, 0.2, 0.6]].concat();
+        for (have, want) in batch.targets.iter().zip(expected) {
+            assert!((have - want).abs() < 1e-6, "{have} {want}");
         }
     }
 

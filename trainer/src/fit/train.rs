@@ -155,7 +155,7 @@ impl<'a> Trainer<'a> {
             }
             let start = Instant::now();
             let batch = epoch.batch(self.progress.batch as usize);
-            self.step(&batch, batches);
+            self.step(batch, batches);
             self.progress.batch += 1;
             self.progress.step += 1;
             self.progress.sums.seconds += start.elapsed().as_secs_f64();
@@ -177,7 +177,7 @@ impl<'a> Trainer<'a> {
         (self.progress.step >= limit).then_some(Stop::StepLimit)
     }
 
-    fn step(&mut self, batch: &Batch, batches: u64) {
+    fn step(&mut self, mut batch: Batch, batches: u64) {
         let device = self.compute.training_device();
         let size = batch.classes.len();
         let tensor = |values: &[f32]| {
@@ -188,7 +188,10 @@ impl<'a> Trainer<'a> {
         let (logits, statistics) =
             self.net.forward_train(tensor(&batch.windows), tensor(&dropout), self.compute);
         let log_posteriors = log_softmax(logits, 1);
-        let loss = (log_posteriors.clone() * tensor(&batch.targets)).sum().neg() / size as f32;
+        let rows: Vec<f32> =
+            log_posteriors.clone().into_data().try_to_vec().expect("f32 posteriors");
+        batch.share_negatives(&rows, &self.data.none_classes());
+        let loss = (log_posteriors * tensor(&batch.targets)).sum().neg() / size as f32;
         let values: Vec<f32> = loss.clone().into_data().try_to_vec().expect("the loss is one f32");
         let sums = &mut self.progress.sums;
         sums.loss += f64::from(values[0]) * size as f64;
@@ -196,7 +199,7 @@ impl<'a> Trainer<'a> {
             self.step_losses.push_str(&format!("{}\n", values[0]));
         }
         sums.clips += size as u64;
-        sums.correct += correct(log_posteriors, &batch.classes);
+        sums.correct += correct(&rows, &batch.classes);
 
         let mut gradients = loss.backward();
         let gradients = GradientsParams::from_module(&mut gradients, &self.net);
@@ -336,10 +339,9 @@ fn optimizer(config: &FitConfig) -> ModuleOptimizer {
 }
 
 /// How many rows have their largest value at the given class.
-fn correct(rows: Tensor<2>, classes: &[usize]) -> u64 {
-    let values: Vec<f32> = rows.into_data().try_to_vec().expect("f32 posteriors");
-    let width = values.len() / classes.len();
-    let hits = values
+fn correct(rows: &[f32], classes: &[usize]) -> u64 {
+    let width = rows.len() / classes.len();
+    let hits = rows
         .chunks_exact(width)
         .zip(classes)
         .filter(|(row, class)| predict::argmax(row) == **class);
