@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod folds;
 mod int8;
 mod negatives;
 mod onnx;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit,
+    bench, crossval, data_inspect, data_stream, data_synth, describe, evaluate, export, fit,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -23,6 +23,8 @@ enum Command {
     Describe(describe::DescribeArgs),
     /// Train a network on a folder of recordings.
     Fit(fit::FitArgs),
+    /// Train and test once for each fold of a data set.
+    Crossval(crossval::CrossvalArgs),
     /// Measure a training run or an exported model.
     Evaluate(evaluate::EvaluateArgs),
     /// Write a training run as a model for the runtime.
@@ -53,6 +55,7 @@ impl Cli {
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
             Command::Describe(args) => describe::run(&args),
             Command::Fit(args) => fit::run(&args),
+            Command::Crossval(args) => crossval::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Bench(args) => bench::run(&args),

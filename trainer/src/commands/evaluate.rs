@@ -144,7 +144,10 @@ fn predictions(
     data: &Dataset,
     args: &EvaluateArgs,
 ) -> anyhow::Result<Predictions> {
-    let mut predictions = model.predict(clips, args.device)?;
+    let window = model.arch().window as usize;
+    let mut predictions = predict::averaged(clips, window, data.placement, |clips| {
+        model.predict(clips, args.device)
+    })?;
     if let Err(label) = map_classes(&mut predictions, model.labels(), &data.labels, args.unknown) {
         bail!(
             "{}: class `{label}` is not in both the model ({}) and the data ({})",

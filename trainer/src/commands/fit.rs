@@ -1,6 +1,6 @@
 //! `trainer fit`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ use crate::net::{Compute, DeviceChoice};
 
 /// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
 /// recipe.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct FitArgs {
     /// Folder of the data set: one folder of recordings a class.
     #[arg(long, value_name = "DIR")]
@@ -55,6 +55,9 @@ pub struct FitArgs {
     /// How to split the data set into training, validation and test.
     #[arg(long, value_enum)]
     split: Option<SplitScheme>,
+    /// Of a data set with folds (ESC-50), the one to test on.
+    #[arg(long, value_name = "N")]
+    fold: Option<u8>,
     /// Make broken recordings an error instead of leaving them out.
     #[arg(long)]
     strict: bool,
@@ -83,6 +86,32 @@ pub struct FitArgs {
 }
 
 impl FitArgs {
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    pub(super) fn device(&self) -> DeviceChoice {
+        self.device.unwrap_or(DeviceChoice::Auto)
+    }
+
+    /// An option given that makes sense for a single run only.
+    pub(super) fn of_one_run(&self) -> Option<&'static str> {
+        let given = [
+            ("--resume", self.resume),
+            ("--fold", self.fold.is_some()),
+            ("--qat", self.qat.is_some()),
+            ("--step-log", self.step_log.is_some()),
+            ("--max-steps", self.max_steps.is_some()),
+        ];
+        given.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name)
+    }
+
+    /// The same for one fold of the data, in a folder of its own.
+    pub(super) fn for_fold(&self, fold: u8, out: &Path, resume: bool) -> Self {
+        let config = self.config.clone().filter(|_| !resume);
+        Self { fold: Some(fold), out: out.to_owned(), config, resume, ..self.clone() }
+    }
+
     /// The flags that are part of the configuration.
     fn table(&self) -> anyhow::Result<Table> {
         let mut table = Table::new();
@@ -109,6 +138,7 @@ impl FitArgs {
         set("seed", self.seed.map(integer));
         set("device", self.device.map(Value::try_from).transpose()?);
         set("split", self.split.map(Value::try_from).transpose()?);
+        set("fold", self.fold.map(|fold| integer(fold.into())));
         set("strict", self.strict.then_some(Value::Boolean(true)));
         Ok(table)
     }
@@ -119,11 +149,16 @@ impl FitArgs {
 /// # Errors
 /// Bad arguments, data or folders, in one line.
 pub fn run(args: &FitArgs) -> anyhow::Result<()> {
+    let interrupt = stop_on_signal()?;
+    train(args, &interrupt).map(|_| ())
+}
+
+/// The same; returns how it ended, and how many folds the data has.
+pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(Stop, u8)> {
     if let Some(threads) = args.threads {
         // Fails only if a pool exists already, which is then as good.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let interrupt = stop_on_signal()?;
     let say = |text: &str| {
         if !args.quiet {
             eprintln!("{text}");
@@ -177,12 +212,13 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
         compute.name(),
     ));
     let options = Options {
-        interrupt: &interrupt,
+        interrupt,
         max_steps: args.max_steps,
         step_log: args.step_log.as_deref(),
         quiet: args.quiet,
     };
-    match fit(&run, &data, &compute, &options)? {
+    let stop = fit(&run, &data, &compute, &options)?;
+    match &stop {
         Stop::Finished(best) => say(&format!(
             "finished; best epoch {}: {:.2} % of the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",
             best.epoch + 1,
@@ -194,7 +230,7 @@ pub fn run(args: &FitArgs) -> anyhow::Result<()> {
             say(&format!("stopped; go on with: trainer fit --resume --out {out}"));
         }
     }
-    Ok(())
+    Ok((stop, data.folds))
 }
 
 /// The run's own configuration when resuming, otherwise recipe, file and flags.
@@ -248,7 +284,7 @@ pub fn architecture(name: &str, classes: usize) -> anyhow::Result<ArchSpec> {
 }
 
 /// A flag that Ctrl-C and SIGTERM set; a second signal ends the process at once.
-fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&flag);
     ctrlc::set_handler(move || {

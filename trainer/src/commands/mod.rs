@@ -1,6 +1,7 @@
 //! The subcommands: arguments in, lines out. The work is done elsewhere.
 
 pub mod bench;
+pub mod crossval;
 pub mod data_common;
 pub mod data_inspect;
 pub mod data_stream;

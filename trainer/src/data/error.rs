@@ -65,6 +65,16 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// A table of recordings that makes no sense.
+    #[error("{} line {line}: {reason}", path.display())]
+    BadTable {
+        /// The table.
+        path: PathBuf,
+        /// Where, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
     /// A folder that is to hold recordings at any depth holds none.
     #[error("{}: no recordings found (wav, flac, ogg or mp3)", path.display())]
     NoRecordings {

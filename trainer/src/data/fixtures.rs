@@ -29,6 +29,25 @@ pub(crate) fn words(dir: &Path, words: &[&str], clips: usize) {
     }
 }
 
+/// A data set in the layout of ESC-50: in each of `folds` folds `clips` recordings of one second a category, two
+/// of which are takes of one original.
+pub(crate) fn esc50(dir: &Path, categories: &[&str], folds: usize, clips: usize) {
+    let mut table = "filename,fold,target,category,esc10,src_file,take\n".to_owned();
+    for fold in 1..=folds {
+        for (target, category) in categories.iter().enumerate() {
+            for clip in 0..clips {
+                let original = 1000 * fold + 100 * target + clip / 2;
+                let take = ["A", "B"][clip % 2];
+                let file = format!("{fold}-{original}-{take}-{target}.wav");
+                tone(dir, &format!("audio/{file}"), 1.0);
+                table += &format!("{file},{fold},{target},{category},True,{original},{take}\n");
+            }
+        }
+    }
+    fs::create_dir_all(dir.join("meta")).unwrap();
+    fs::write(dir.join("meta/esc50.csv"), table).unwrap();
+}
+
 pub(crate) fn options(dir: &Path) -> DataOptions {
     DataOptions::new(dir, RATE_HZ, WINDOW)
 }

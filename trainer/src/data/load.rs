@@ -11,8 +11,8 @@ use super::labels::{self, Classes};
 use super::scan::{self, Found, Scan};
 use super::split::{self, Item, Split, Task};
 use super::{
-    Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Recording,
-    SourceFormat, decode,
+    Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Placement,
+    Recording, SourceFormat, decode,
 };
 
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
@@ -62,6 +62,8 @@ pub fn load(
         test,
         background,
         negatives,
+        placement: if scan.folds.is_empty() { Placement::Centre } else { Placement::Anywhere },
+        folds: scan.folds.values().copied().max().unwrap_or(0),
         split: split.scheme,
         data_sha256,
         split_sha256,
@@ -203,6 +205,8 @@ fn split_clips(
         exempt: labels.iter().position(|label| silence && label == SILENCE),
         items: &items,
         found: &found,
+        folds: &scan.folds,
+        fold: options.fold,
         has_background: !scan.background.is_empty(),
         strict: options.strict,
         seed: options.seed,

@@ -13,9 +13,11 @@
 mod background;
 mod decode;
 mod error;
+mod esc50;
 mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod folds;
 mod labels;
 pub mod labels_tsv;
 mod level;
@@ -63,6 +65,8 @@ pub struct DataOptions {
     pub strict: bool,
     /// Whether to add the silence class if there are background recordings.
     pub silence: bool,
+    /// Of a data set with folds, the one to test on, from 1.
+    pub fold: u8,
     /// Folder of recordings, at any depth, of anything but the classes.
     pub hard_negatives: Option<PathBuf>,
 }
@@ -78,11 +82,22 @@ impl DataOptions {
             words: None,
             split: SplitScheme::Auto,
             seed: 0,
+            fold: 1,
             strict: false,
             silence: true,
             hard_negatives: None,
         }
     }
+}
+
+/// Where the sound of a class is in a clip that is longer than a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// In the middle: words. The middle of the clip is what is looked at.
+    #[default]
+    Centre,
+    /// Anywhere: scenes. Training looks at a random window of the clip, and measuring at the mean of segments.
+    Anywhere,
 }
 
 /// Name and samples of a recording.
@@ -123,6 +138,10 @@ pub struct Dataset {
     pub background: Background,
     /// What else is no class, to train with.
     pub negatives: Negatives,
+    /// Where in a clip its class sounds.
+    pub placement: Placement,
+    /// Folds that the data set is divided into; 0: none.
+    pub folds: u8,
     /// The split used, never [`SplitScheme::Auto`].
     pub split: SplitScheme,
     /// SHA-256 over the names and samples of clips, background and hard negatives, as hex.

@@ -1,11 +1,12 @@
 //! Step 1: which recordings a folder holds, and the class and speaker of each.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::DataError;
 use super::labels::BACKGROUND_FOLDER;
+use super::{DataError, esc50};
 
 const EXTENSIONS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
 /// Marks that end the speaker's part of a file name.
@@ -34,10 +35,15 @@ pub(crate) struct Scan {
     /// Names of visible folders without recordings.
     pub empty: Vec<String>,
     pub background: Vec<Found>,
+    /// Fold of each recording, where the data set is divided into folds.
+    pub folds: BTreeMap<String, u8>,
 }
 
 /// Looks one level deep into `dir`. What starts with a dot is left alone.
 pub(crate) fn scan(dir: &Path) -> Result<Scan, DataError> {
+    if esc50::is_layout(dir) {
+        return esc50::scan(dir);
+    }
     let mut result = Scan::default();
     let mut direct = 0;
     for (name, path) in visible(dir)? {

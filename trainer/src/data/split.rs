@@ -1,12 +1,12 @@
 //! Step 4: which clips train, which choose the model, and which measure it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
-use super::{DataError, lists, scan, stratify};
+use super::{DataError, folds, lists, scan, stratify};
 
 /// A part of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ impl Part {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitScheme {
-    /// Lists where there are any; else by hash where there is a `_background_noise_` folder and
+    /// Folds or lists where there are any; else by hash where there is a `_background_noise_` folder and
     /// the hash gives every part every class; else stratified.
     #[default]
     Auto,
@@ -46,6 +46,8 @@ pub enum SplitScheme {
     Lists,
     /// By the SHA-1 of the speaker, as Speech Commands does it: 10 % validation, 10 % test.
     Sha1,
+    /// By the data set's own folds: one is tested, an eighth of the others validates.
+    Folds,
     /// Drawn 80/10/10 within every class, whole speakers at a time.
     Stratified,
 }
@@ -58,6 +60,7 @@ impl SplitScheme {
             Self::Auto => "auto",
             Self::Lists => "lists",
             Self::Sha1 => "sha1",
+            Self::Folds => "folds",
             Self::Stratified => "stratified",
         }
     }
@@ -80,6 +83,10 @@ pub(crate) struct Task<'a> {
     pub items: &'a [Item<'a>],
     /// All recordings found, the broken ones too.
     pub found: &'a BTreeSet<&'a str>,
+    /// Fold of each recording; empty: none.
+    pub folds: &'a BTreeMap<String, u8>,
+    /// The fold to test on.
+    pub fold: u8,
     pub has_background: bool,
     pub strict: bool,
     pub seed: u64,
@@ -100,6 +107,9 @@ pub(crate) struct Split {
 pub(crate) fn split(task: &Task<'_>, scheme: SplitScheme) -> Result<Split, DataError> {
     let done = |parts, scheme| Split { parts, scheme, missing: Vec::new() };
     match scheme {
+        SplitScheme::Auto if !task.folds.is_empty() => {
+            Ok(done(folds::by_folds(task, task.fold)?, SplitScheme::Folds))
+        }
         SplitScheme::Auto if lists::any(task.dir) => by_lists(task),
         SplitScheme::Auto => {
             let hashed = by_hash(task);
@@ -114,6 +124,7 @@ pub(crate) fn split(task: &Task<'_>, scheme: SplitScheme) -> Result<Split, DataE
             check(task, &parts, HASH_REMEDY)?;
             Ok(done(parts, scheme))
         }
+        SplitScheme::Folds => Ok(done(folds::by_folds(task, task.fold)?, scheme)),
         SplitScheme::Stratified => Ok(done(stratify::stratified(task)?, scheme)),
     }
 }
@@ -207,11 +218,13 @@ mod tests {
     fn task_of<'a>(
         dir: &'a Path,
         labels: &'a [String],
+        folds: &'a BTreeMap<String, u8>,
         items: &'a [Item<'a>],
         found: &'a BTreeSet<&'a str>,
     ) -> Task<'a> {
         let (exempt, has_background, strict, seed) = (None, true, false, 0);
-        Task { dir, labels, exempt, items, found, has_background, strict, seed }
+        let fold = 1;
+        Task { dir, labels, exempt, items, found, folds, fold, has_background, strict, seed }
     }
 
     #[test]
@@ -221,7 +234,8 @@ mod tests {
         let names: Vec<String> = (0..200).map(|n| format!("a/{n}.wav")).collect();
         let items: Vec<Item<'_>> = names.iter().map(|name| Item { name, class: 0 }).collect();
         let found = names.iter().map(String::as_str).collect();
-        let mut task = task_of(dir.path(), &labels, &items, &found);
+        let folds = BTreeMap::new();
+        let mut task = task_of(dir.path(), &labels, &folds, &items, &found);
         assert_eq!(split(&task, SplitScheme::Auto).unwrap().scheme, SplitScheme::Sha1);
         task.items = &items[..3];
         assert_eq!(split(&task, SplitScheme::Auto).unwrap().scheme, SplitScheme::Stratified);

@@ -193,7 +193,19 @@ mod tests {
         let found = BTreeSet::new();
         let (exempt, has_background, strict) = (None, false, false);
         let (dir, labels, items, found) = (Path::new(""), &labels, &items, &found);
-        stratified(&Task { dir, labels, exempt, items, found, has_background, strict, seed })
+        let (folds, fold) = (&BTreeMap::new(), 1);
+        stratified(&Task {
+            dir,
+            labels,
+            exempt,
+            items,
+            found,
+            folds,
+            fold,
+            has_background,
+            strict,
+            seed,
+        })
     }
 
     fn count(parts: &[Part], part: Part) -> usize {

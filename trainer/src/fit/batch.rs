@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::config::{Augment, FitConfig};
-use crate::data::{Clip, Dataset, I16_SCALE, Part};
+use crate::data::{Clip, Dataset, I16_SCALE, Part, Placement};
 use crate::draw::{self, ChaCha8Rng};
 
 /// A batch on its way to the device.
@@ -73,7 +73,15 @@ impl<'a> Epoch<'a> {
             let share = config.hard_negative_share;
             drawn.extend(data.negative_clips(negatives_from, share, rng.next_u64()));
         }
-        let mut order: Vec<usize> = (0..data.train.len() + drawn.len()).collect();
+        // A long clip of a scene is looked at once a window's length.
+        let times = |clip: &Clip| match data.placement {
+            Placement::Centre => 1,
+            Placement::Anywhere => (clip.samples.len() / data.window).max(1),
+        };
+        let mut order: Vec<usize> = (data.train.iter().enumerate())
+            .flat_map(|(index, clip)| std::iter::repeat_n(index, times(clip)))
+            .chain(data.train.len()..data.train.len() + drawn.len())
+            .collect();
         order.shuffle(&mut rng);
         Self { data, config, number, drawn, negatives_from, order }
     }
@@ -145,12 +153,18 @@ impl<'a> Epoch<'a> {
         scale(window, decibels(gain));
     }
 
-    /// The clip at a random speed and place in the window.
+    /// The clip, or of a scene any part of it, at a random speed and place in the window.
     fn load(&self, clip: &Clip, window: &mut [f32], rng: &mut ChaCha8Rng) {
         let Augment { shift_ms, speed_percent, .. } = self.config.augment;
         let speed = 1.0 + symmetric(rng, speed_percent) / 100.0;
         let shift = symmetric(rng, shift_ms) / 1000.0 * f64::from(self.data.rate_hz);
-        place(&clip.samples, window, speed, shift);
+        let mut samples = &clip.samples[..];
+        if self.data.placement == Placement::Anywhere {
+            let length = samples.len().min((speed * window.len() as f64).ceil() as usize);
+            let start = rng.random_range(0..=samples.len() - length);
+            samples = &samples[start..start + length];
+        }
+        place(samples, window, speed, shift);
     }
 
     /// Background noise at a random signal-to-noise ratio, for some clips.

@@ -24,6 +24,8 @@ pub struct FitConfig {
     pub words: Vec<String>,
     /// How to split the data set.
     pub split: SplitScheme,
+    /// Of a data set with folds, the one to test on, from 1.
+    pub fold: u8,
     /// Whether broken recordings are an error.
     pub strict: bool,
     /// Whether to add the silence class where there are background recordings.
@@ -142,6 +144,7 @@ impl FitConfig {
             preset: "small".to_owned(),
             words: Vec::new(),
             split: SplitScheme::Auto,
+            fold: 1,
             strict: false,
             silence: true,
             hard_negatives: PathBuf::new(),
@@ -245,6 +248,7 @@ impl FitConfig {
         DataOptions {
             words: (!self.words.is_empty()).then(|| self.words.clone()),
             split: self.split,
+            fold: self.fold,
             seed: self.seed,
             strict: self.strict,
             silence: self.silence,

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -243,7 +244,10 @@ impl<'a> Trainer<'a> {
         let epoch = self.progress.epoch;
         let clips = predict::with_silence(self.data, Part::Validation, self.run.config.seed);
         let net = self.result();
-        let validation = predict::network(&net, &clips, self.data.window, self.compute);
+        let window = self.data.window;
+        let Ok(validation) = predict::averaged(&clips, window, self.data.placement, |clips| {
+            Ok::<_, Infallible>(predict::network(&net, clips, window, self.compute))
+        });
         let figures =
             Best { epoch, accuracy: validation.accuracy(), loss: validation.cross_entropy() };
         let improved = self.progress.best.is_none_or(|best| better(&figures, &best));

@@ -1,0 +1,59 @@
+//! Cross-validation over the folds of a data set.
+
+use std::path::Path;
+
+use system_tests::program::run;
+use system_tests::sounds;
+
+/// Scenes of three seconds in the layout of ESC-50: two kinds of noise, in two folds.
+fn scenes(folder: &Path) {
+    let mut table = "filename,fold,target,category,esc10,src_file,take\n".to_owned();
+    for fold in 1..=2u32 {
+        for (target, category) in ["steady", "pulsed"].iter().enumerate() {
+            for clip in 0..16u32 {
+                let seed = u64::from(1000 * fold + clip);
+                let mut samples = sounds::noise(3.0, 0.3, seed);
+                if target == 1 {
+                    let pulse = |at: usize| (at / 400).is_multiple_of(2);
+                    samples
+                        .iter_mut()
+                        .enumerate()
+                        .filter(|(at, _)| pulse(*at))
+                        .for_each(|(_, s)| *s = 0.0);
+                }
+                let file = format!("{fold}-{seed}-A-{target}.wav");
+                sounds::write(&folder.join("audio").join(&file), &samples);
+                table += &format!("{file},{fold},{target},{category},True,{seed},A\n");
+            }
+        }
+    }
+    std::fs::create_dir_all(folder.join("meta")).unwrap();
+    std::fs::write(folder.join("meta/esc50.csv"), table).unwrap();
+}
+
+#[test]
+fn every_fold_is_tested_once_and_runs_are_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("scenes"), folder.path().join("runs"));
+    scenes(&data);
+    let arguments = "crossval --data {} --out {} --preset nano --epochs 6 --batch 16 --device cpu --quiet --format json";
+    let printed = run("trainer", arguments, &[&data, &out]).success();
+    let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let folds = report["folds"].as_array().unwrap();
+    assert_eq!(folds.len(), 2);
+    assert!(folds.iter().all(|fold| fold["clips"] == 32));
+    assert!(report["accuracy"].as_f64().unwrap() > 0.9, "{printed}");
+    let again = run("trainer", arguments, &[&data, &out]).success();
+    assert_eq!(again, printed, "finished runs are only tested");
+    let evaluated = run("trainer", "evaluate {} --format json", &[&out.join("fold-2")]).success();
+    let evaluated: serde_json::Value = serde_json::from_str(&evaluated).unwrap();
+    assert_eq!(evaluated["accuracy"], folds[1]["accuracy"]);
+    let one_run = "crossval --data {} --out {} --resume";
+    run("trainer", one_run, &[&data, &out]).fails_with(&["--resume", "one run"]);
+    let words = folder.path().join("words");
+    sounds::data_set(&words, 12);
+    let other = folder.path().join("other");
+    run("trainer", arguments, &[&words, &other]).fails_with(&["has no folds"]);
+    std::fs::write(data.join("meta/esc50.csv"), "filename,fold\na.wav,1\n").unwrap();
+    run("trainer", "data inspect {}", &[&data]).fails_with(&["esc50.csv line 1", "category"]);
+}
