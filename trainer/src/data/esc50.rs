@@ -73,6 +73,19 @@ pub(crate) fn scan(dir: &Path) -> Result<Scan, DataError> {
     }
 }
 
+/// Up to this magnitude (−66 dB of full scale) a sample counts as silence.
+const SILENT: u16 = 16;
+
+/// A recording without the digital silence that short sounds are padded with to five seconds; all of it if there is
+/// nothing else.
+pub(crate) fn unpadded(samples: &[i16]) -> &[i16] {
+    let sounds = |sample: &i16| sample.unsigned_abs() > SILENT;
+    match (samples.iter().position(sounds), samples.iter().rposition(sounds)) {
+        (Some(first), Some(last)) => &samples[first..=last],
+        _ => samples,
+    }
+}
+
 /// The original that the recording `category/fold-clip-take-target.*` is a piece of.
 pub(crate) fn original(name: &str) -> &str {
     let file = name.rsplit('/').next().unwrap_or(name);
@@ -108,6 +121,13 @@ mod tests {
             tested.extend(data.test.iter().map(|clip| clip.name.clone()));
         }
         assert_eq!(tested.len(), 80, "every recording is tested once");
+    }
+
+    #[test]
+    fn padding_is_cut_off() {
+        assert_eq!(unpadded(&[0, 16, -17, 0, 5, 100, -16, 0]), [-17, 0, 5, 100]);
+        assert_eq!(unpadded(&[0, 16, -16]), [0, 16, -16]);
+        assert_eq!(unpadded(&[]), [0i16; 0]);
     }
 
     #[test]

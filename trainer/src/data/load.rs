@@ -12,7 +12,7 @@ use super::scan::{self, Found, Scan};
 use super::split::{self, Item, Split, Task};
 use super::{
     Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Placement,
-    Recording, SourceFormat, decode,
+    Recording, SourceFormat, decode, esc50,
 };
 
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
@@ -35,7 +35,10 @@ pub fn load(
     let silence = options.silence && !background.is_empty();
     let words = options.words.as_deref();
     let classes = labels::classes(&options.dir, &scan.folders, &scan.empty, words, silence)?;
-    let clips = reader.clips(&classes)?;
+    let mut clips = reader.clips(&classes)?;
+    if !scan.folds.is_empty() {
+        clips.iter_mut().for_each(|clip| clip.samples = esc50::unpadded(&clip.samples).into());
+    }
     let negatives = match &options.hard_negatives {
         Some(dir) => {
             let class = |name: &str| classes.labels.iter().position(|label| label == name);
