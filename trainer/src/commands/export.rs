@@ -151,7 +151,9 @@ pub(super) fn metadata(run: &Run) -> ModelMeta {
     let model = &run.model;
     // Where the data lay on the computer that trained is nobody's business: its name is enough.
     let mut config = run.config.clone();
-    config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
+    for folder in [&mut config.data, &mut config.hard_negatives] {
+        *folder = folder.file_name().map(PathBuf::from).unwrap_or_default();
+    }
     ModelMeta {
         preset: run.config.preset.clone(),
         decision: DecisionDefaults::for_labels(&model.labels, model.arch.sample_rate_hz),
