@@ -26,12 +26,12 @@ pub(super) struct Body<'a> {
 
 impl<'a> Body<'a> {
     #[inline(never)]
-    fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, FormatError> {
         postcard::from_bytes(bytes).map_err(|_| FormatError::Malformed)
     }
 
     #[inline(never)]
-    fn check(&self) -> Result<(), FormatError> {
+    pub(super) fn check(&self) -> Result<(), FormatError> {
         self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
         let labels = || self.labels.split('\n');
         if labels().any(str::is_empty) || labels().count() != usize::from(self.arch.classes) {
@@ -219,7 +219,7 @@ impl fmt::Debug for Model<'_> {
 
 /// Checks header and checksum, and returns body and data.
 #[inline(never)]
-fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
+pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     let (header, rest) = match bytes.split_at_checked(HEADER_LEN) {
         Some(parts) => parts,
         None if bytes.starts_with(&MAGIC) => {

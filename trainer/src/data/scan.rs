@@ -71,7 +71,7 @@ fn recordings(folder: &str, path: &Path) -> Result<Vec<Found>, DataError> {
 }
 
 /// Names and paths of what `dir` holds and does not hide, sorted by name.
-fn visible(dir: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+pub(crate) fn visible(dir: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let failed = |error: io::Error| {
         let path = dir.to_path_buf();
         match error.kind() {
@@ -92,7 +92,7 @@ fn visible(dir: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     Ok(entries)
 }
 
-fn is_recording(path: &Path) -> bool {
+pub(crate) fn is_recording(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }

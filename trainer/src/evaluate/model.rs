@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use burn::module::Module as _;
 use models::arch::ArchSpec;
+use models::meta::DecisionDefaults;
 use models::q8;
+use models::stream::{NEVER, to_f32};
 use runtime::engine::{Engine as _, TractEngine};
 
 use super::int8;
@@ -55,6 +57,14 @@ impl Int8File {
         q8::Model::parse(&self.bytes).expect("it was read when the file was opened")
     }
 
+    fn decision(&self) -> DecisionDefaults {
+        let model = self.model();
+        let q8::Decision { hop, smoothing, warm_up, suppression, .. } = *model.decision();
+        let threshold = |threshold| (threshold != NEVER).then(|| to_f32(threshold));
+        let thresholds = model.decision().thresholds().map(threshold).collect();
+        DecisionDefaults { hop, smoothing, warm_up, suppression, thresholds }
+    }
+
     /// The configuration of the training, from the file beside it; without one, all that the model
     /// itself knows of it is the seed.
     fn config(&self) -> anyhow::Result<FitConfig> {
@@ -101,6 +111,19 @@ impl AnyModel {
             Self::Run(run) => &run.model.arch,
             Self::Onnx(engine) => &engine.meta().arch,
             Self::Int8(file) => &file.arch,
+        }
+    }
+
+    /// How the model decides on a stream unless the user says otherwise.
+    #[must_use]
+    pub fn decision(&self) -> DecisionDefaults {
+        match self {
+            Self::Run(run) => {
+                let rate_hz = run.model.arch.sample_rate_hz;
+                DecisionDefaults::for_labels(&run.model.labels, rate_hz)
+            }
+            Self::Onnx(engine) => engine.meta().decision.clone(),
+            Self::Int8(file) => file.decision(),
         }
     }
 

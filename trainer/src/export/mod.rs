@@ -4,5 +4,6 @@
 //! compares the written bytes, run by the runtime's engine, with the network they came from.
 
 pub mod check;
+pub mod decision;
 pub mod fold;
 pub mod onnx;
