@@ -144,6 +144,8 @@ fn streams_of_bad_input_get_one_line() {
     run("trainer", "tune {} --data {}", &[&empty, &data]).fails_with(&["empty", "no model.onnx"]);
     let with_noise = "evaluate {} --data {} --stream --synthetic-hours 0 --noise-data {}";
     run("trainer", with_noise, &[&model, &data, &empty]).fails_with(&["no recordings found"]);
+    let clips = "evaluate {} --data {} --noise-data {}";
+    run("trainer", clips, &[&model, &data, &empty]).fails_with(&["add --stream"]);
     let of_run = run("trainer", "evaluate {} --data {} --stream", &[&trained().run(), &data]);
     of_run.fails_with(&["trainer export"]);
     let wav = folder.path().join("sound.wav");

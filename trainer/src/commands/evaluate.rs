@@ -106,10 +106,16 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let mut model = AnyModel::load(&args.model)?;
     let part = args.split.into();
     if args.stream {
+        if args.gain_db != 0.0 {
+            bail!("--gain-db is for clips; streams have levels of their own");
+        }
         let json = matches!(args.format, Format::Json);
         let wanted = Wanted { model: &args.model, part, plot: args.plot.as_deref(), json };
         let data = |model: &AnyModel| load_data(&args.model, args.data.as_deref(), None, model);
         return evaluate_stream::run(model, data, &args.streams, &args.recording, &wanted);
+    }
+    if args.streams.noise_data.is_some() {
+        bail!("--noise-data is for streams; add --stream");
     }
     let words = args.words.as_deref();
     let data = load_data(&args.model, args.data.as_deref(), words, &model)?;

@@ -39,6 +39,7 @@ pub struct Matched {
 pub fn matched(track: &Track, events: &[Event], reach: u64) -> Matched {
     let commands: Vec<(&Span, usize)> = track.commands().collect();
     let mut result = Matched { outcomes: vec![Outcome::Missed; commands.len()], others: vec![] };
+    let mut wrong: Vec<Option<Event>> = vec![None; commands.len()];
     for event in events {
         let (from, class) = (event.end.saturating_sub(reach), usize::from(event.class));
         let first = commands.partition_point(|(span, _)| span.middle() < from);
@@ -49,12 +50,11 @@ pub fn matched(track: &Track, events: &[Event], reach: u64) -> Matched {
         if let Some(at) = right {
             let latency = event.end as i64 - commands[at].0.range.end as i64;
             // A wrong label before the right one remains a detection of nothing that was said.
-            if let Outcome::Wrong { class } = outcomes[at] {
-                result.others.push(Event { class: class as u16, ..*event });
-            }
+            result.others.extend(wrong[at].take());
             outcomes[at] = Outcome::Hit { latency };
         } else if let Some(at) = (first..behind).find(|&at| outcomes[at] == Outcome::Missed) {
             outcomes[at] = Outcome::Wrong { class };
+            wrong[at] = Some(*event);
         } else {
             result.others.push(*event);
         }
@@ -105,8 +105,7 @@ mod tests {
         let track = track(&[(100, 0)]);
         let matched = matched(&track, &[event(1, 130), event(0, 200)], 100);
         assert_eq!(matched.outcomes, [Outcome::Hit { latency: 60 }]);
-        assert_eq!(matched.others.len(), 1);
-        assert_eq!(matched.others[0].class, 1);
+        assert_eq!(matched.others, [event(1, 130)]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::listen::{Listener, Posteriors};
 use super::matching::{Matched, matched};
 use super::rates::Rate;
 use super::track::{Kind, Span, Track};
-use crate::data::{DataError, I16_SCALE, labels_tsv};
+use crate::data::{DataError, labels_tsv};
 
 /// A track without its samples, and what the network made of them.
 #[derive(Clone, Debug)]
@@ -172,8 +172,7 @@ fn save(track: &Track, dir: &Path) -> Result<(), DataError> {
     let name: String = track.name.chars().map(letter).collect();
     let wav = dir.join(format!("{name}.wav"));
     labels_tsv::write(&labels_tsv::path(&wav)?, &track.labels())?;
-    let samples: Vec<f32> = track.samples.iter().map(|&s| f32::from(s) / I16_SCALE).collect();
-    Ok(audio::write_wav_i16(&wav, &samples, track.rate_hz)?)
+    Ok(audio::write_wav_i16(&wav, &track.to_f32(), track.rate_hz)?)
 }
 
 impl Streams {
