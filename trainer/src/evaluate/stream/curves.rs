@@ -9,8 +9,10 @@ use super::matching::Outcome;
 use super::streams::{Measured, Streams};
 use crate::evaluate::metrics::Share;
 
-/// Thresholds in hundredths.
-const HUNDREDTHS: std::ops::RangeInclusive<u16> = 10..=99;
+/// Thresholds in thousandths; finer where a network trained with smoothed labels has its largest posteriors.
+fn thousandths() -> impl Iterator<Item = u16> {
+    (100..800).step_by(10).chain((800..=995).step_by(5))
+}
 
 /// Counts at one threshold, one entry a class.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,16 +67,16 @@ pub fn false_accepts(streams: &Streams, measured: &Measured) -> Vec<u64> {
 /// # Errors
 /// Settings that no detector can work with.
 pub fn sweep(streams: &Streams, decision: &DecisionDefaults) -> Result<Curve, SettingsError> {
-    let hundredths: Vec<u16> = HUNDREDTHS.collect();
-    let point = |hundredth: &u16| {
-        let threshold = f32::from(*hundredth) / 100.0;
+    let thousandths: Vec<u16> = thousandths().collect();
+    let point = |thousandth: &u16| {
+        let threshold = f32::from(*thousandth) / 1000.0;
         let mut decision = decision.clone();
         decision.thresholds.iter_mut().flatten().for_each(|slot| *slot = threshold);
         let measured = streams.measure(&decision)?;
         let hits = hits(streams, &measured).iter().map(|share| share.hits).collect();
         Ok(Point { threshold, hits, false_accepts: false_accepts(streams, &measured) })
     };
-    let points = hundredths.par_iter().map(point).collect::<Result<Vec<_>, _>>()?;
+    let points = thousandths.par_iter().map(point).collect::<Result<Vec<_>, _>>()?;
     let mut commands = vec![0; streams.labels.len()];
     streams.commands().for_each(|class| commands[class] += 1);
     let hours = streams.measure(decision)?.rate(None).hours;
@@ -118,7 +120,7 @@ impl Curve {
                 .map(|trade| {
                     json!({
                         // As a decimal number, not as the nearest binary one.
-                        "threshold": (f64::from(trade.threshold) * 100.0).round() / 100.0,
+                        "threshold": (f64::from(trade.threshold) * 1000.0).round() / 1000.0,
                         "missed": trade.missed,
                         "recall": 1.0 - trade.missed,
                         "false_accepts_per_hour": trade.per_hour,

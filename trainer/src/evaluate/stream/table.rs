@@ -48,7 +48,7 @@ pub fn decision(decision: &DecisionDefaults, labels: &[String], rate_hz: u32) ->
     let ms = |samples: u32| f64::from(samples) * 1000.0 / f64::from(rate_hz.max(1));
     let thresholds = labels.iter().zip(thresholds);
     let thresholds: Vec<String> = thresholds
-        .filter_map(|(label, threshold)| Some(format!("{label} {:.2}", (*threshold)?)))
+        .filter_map(|(label, threshold)| Some(format!("{label} {:.3}", (*threshold)?)))
         .collect();
     format!(
         "hop {:.0} ms, smoothing {smoothing}, suppression {:.0} ms, thresholds: {}\n",
@@ -179,7 +179,7 @@ impl Report<'_> {
             let latency = latency.map_or("-".to_owned(), |l| format!("{:.0} ms", l.median));
             writeln!(
                 out,
-                "{:<width$} {:>9.2} {:>8} {:>5} {:>6} {:>7} {:>6.1} % {latency:>14} {:>16}",
+                "{:<width$} {:>9.3} {:>8} {:>5} {:>6} {:>7} {:>6.1} % {latency:>14} {:>16}",
                 labels[class],
                 self.decision.thresholds[class].unwrap_or(1.0),
                 counts.commands,

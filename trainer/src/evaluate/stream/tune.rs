@@ -11,9 +11,11 @@ const SMOOTHING: [u16; 7] = [1, 2, 3, 4, 5, 6, 8];
 /// Suppression that is tried, in milliseconds.
 const SUPPRESSION_MS: [u64; 3] = [500, 1000, 1500];
 /// A rise of all thresholds where classes interfere, in one step.
-const RISE: f32 = 0.01;
+const RISE: f32 = 0.005;
+/// The highest threshold.
+const HIGHEST: f32 = 0.995;
 /// Rises at most: from the lowest threshold to the highest.
-const LONGEST_RISE: usize = 100;
+const LONGEST_RISE: usize = 200;
 
 /// Settings, and what they give on the streams that they were chosen on.
 #[derive(Clone, Debug)]
@@ -99,15 +101,15 @@ fn with_thresholds(
         let guilty = curves::false_accepts(streams, &choice.measured);
         let slots = choice.decision.thresholds.iter_mut().zip(guilty);
         for (slot, _) in slots.filter(|(_, count)| *count > 0) {
-            *slot = slot.map(|threshold| hundredths(threshold + RISE));
+            *slot = slot.map(|threshold| thousandths(threshold + RISE));
         }
         choice.measured = streams.measure(&choice.decision)?;
     }
     Ok(choice)
 }
 
-fn hundredths(threshold: f32) -> f32 {
-    ((threshold * 100.0).round() / 100.0).min(0.99)
+fn thousandths(threshold: f32) -> f32 {
+    ((threshold * 1000.0).round() / 1000.0).min(HIGHEST)
 }
 
 /// One threshold a class such that the most commands are detected with at most `allowed` false accepts in
@@ -148,7 +150,7 @@ fn best(curve: &Curve, class: usize, spend: usize) -> (f32, u64) {
     let most = fitting.iter().map(|point| point.hits[class]).max().unwrap_or(0);
     let equals: Vec<f32> =
         fitting.iter().filter(|p| p.hits[class] == most).map(|point| point.threshold).collect();
-    (equals.get(equals.len() / 2).copied().unwrap_or(0.99), most)
+    (equals.get(equals.len() / 2).copied().unwrap_or(HIGHEST), most)
 }
 
 #[cfg(test)]
