@@ -3,7 +3,7 @@
 
 use models::arch::{ArchSpec, Block, BlockKind, Head, Stem, Task};
 use models::meta::DecisionDefaults;
-use models::q8::{LayerParts, Model, Parts, padded};
+use models::q8::{FormatError, LayerParts, Model, Parts, padded, with_decision};
 use models::quant::Factor;
 use models::stream::{NEVER, ONE};
 
@@ -93,4 +93,19 @@ fn data_begins_at_a_multiple_of_16() {
     let body_len = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let data_len = u32::from_le_bytes(bytes[16..20].try_into().unwrap()) as usize;
     assert_eq!((20 + body_len).next_multiple_of(16) + data_len, bytes.len());
+}
+
+#[test]
+fn a_decision_is_replaced_and_nothing_else() {
+    let thresholds = vec![None, Some(0.75)];
+    let decision =
+        DecisionDefaults { hop: 7, smoothing: 4, warm_up: 0, suppression: 99, thresholds };
+    let parts = Parts { decision: decision.clone(), ..small() };
+    let mut bytes = golden();
+    bytes.extend([1, 2, 3]);
+    assert_eq!(with_decision(&bytes, &decision).unwrap(), parts.encode());
+    let foreign = DecisionDefaults { thresholds: vec![None; 3], ..decision };
+    assert_eq!(with_decision(&bytes, &foreign), Err(FormatError::Decision));
+    bytes[30] ^= 1;
+    assert_eq!(with_decision(&bytes, &foreign), Err(FormatError::Checksum));
 }

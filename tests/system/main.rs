@@ -6,6 +6,7 @@ mod bad_input;
 mod int8;
 mod onnx;
 mod resume;
+mod streams;
 mod trained;
 mod whole_path;
 mod zoo;

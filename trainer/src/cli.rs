@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit,
+    bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit, tune,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -27,6 +27,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Write a training run as a model for the runtime.
     Export(export::ExportArgs),
+    /// Choose how a model decides on a stream, for a wanted rate of false accepts.
+    Tune(tune::TuneArgs),
     /// Measure how fast a network trains on this computer.
     Bench(bench::BenchArgs),
 }
@@ -55,6 +57,7 @@ impl Cli {
             Command::Fit(args) => fit::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
+            Command::Tune(args) => tune::run(&args),
             Command::Bench(args) => bench::run(&args),
         }
     }

@@ -20,7 +20,7 @@ pub use layout::{Shape, padded};
 pub use memory::{LevelMemory, MemoryPlan};
 pub use read::{Decision, Model};
 #[cfg(feature = "alloc")]
-pub use write::{LayerParts, Parts};
+pub use write::{LayerParts, Parts, with_decision};
 
 /// The first bytes of every file.
 pub const MAGIC: [u8; 4] = *b"ARQ8";

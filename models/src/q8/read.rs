@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::layer::word;
 use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, Layer, MAGIC, Shape, VERSION, checksum};
 use crate::arch::{ArchSpec, Head, LayerName, MAX_BLOCKS, Stem, Task};
+#[cfg(feature = "alloc")]
+use crate::meta::DecisionDefaults;
+#[cfg(feature = "alloc")]
+use crate::stream::to_f32;
 use crate::stream::{NEVER, Q15, Settings};
 
 /// The most layers a network may have.
@@ -49,6 +53,16 @@ impl<'a> Decision<'a> {
     /// never reported.
     pub fn thresholds(&self) -> impl ExactSizeIterator<Item = Q15> + 'a {
         self.thresholds.chunks_exact(2).map(|bytes| Q15::from_le_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// The same as what an ONNX model carries.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn defaults(&self) -> DecisionDefaults {
+        let Self { hop, smoothing, warm_up, suppression, .. } = *self;
+        let threshold = |threshold| (threshold != NEVER).then(|| to_f32(threshold));
+        let thresholds = self.thresholds().map(threshold).collect();
+        DecisionDefaults { hop, smoothing, warm_up, suppression, thresholds }
     }
 }
 
@@ -205,7 +219,7 @@ impl fmt::Debug for Model<'_> {
 
 /// Checks header and checksum, and returns body and data.
 #[inline(never)]
-fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
+pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     let (header, rest) = match bytes.split_at_checked(HEADER_LEN) {
         Some(parts) => parts,
         None if bytes.starts_with(&MAGIC) => {

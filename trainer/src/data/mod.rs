@@ -8,7 +8,7 @@
 //!
 //! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
-//! part.
+//! part. [`folder`] reads recordings that are no data set.
 
 mod background;
 mod decode;
@@ -16,9 +16,10 @@ mod error;
 mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod folder;
 mod labels;
 pub mod labels_tsv;
-mod level;
+pub(crate) mod level;
 mod lists;
 mod load;
 mod negatives;

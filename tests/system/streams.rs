@@ -1,0 +1,160 @@
+//! Models measured and tuned on streams.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use system_tests::program::run;
+use system_tests::sounds;
+
+use crate::trained::trained;
+
+/// Measures on streams with little synthetic sound.
+fn evaluate(model: &Path, more: &str, paths: &[&Path]) -> Value {
+    let data = trained().data();
+    let arguments =
+        format!("evaluate {{}} --data {{}} --stream --synthetic-hours 0.01 --format json {more}");
+    let paths: Vec<&Path> = [model, &data].iter().chain(paths).copied().collect();
+    serde_json::from_str(&run("trainer", &arguments, &paths).success()).unwrap()
+}
+
+fn noises(folder: &Path) -> PathBuf {
+    let dir = folder.join("noises");
+    for seed in 0..5 {
+        let name = format!("deep/{seed}.wav");
+        sounds::write(&dir.join(name), &sounds::noise(4.0, 0.05, seed.max(1)));
+    }
+    dir
+}
+
+/// A copy of the exported model, to be changed.
+fn copy(folder: &Path) -> PathBuf {
+    let (from, to) = (trained().model(), folder.join("model"));
+    std::fs::create_dir(&to).unwrap();
+    for name in ["model.onnx", "model.q8", "train.toml"] {
+        std::fs::copy(from.with_file_name(name), to.join(name)).unwrap();
+    }
+    to
+}
+
+#[test]
+fn streams_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (noises, svg) = (noises(folder.path()), folder.path().join("curves.svg"));
+    let report = evaluate(&trained().model(), "--noise-data {} --plot {}", &[&noises, &svg]);
+    let number = |value: &Value| value.as_u64().unwrap();
+    let commands = &report["commands"];
+    assert_eq!(number(&commands["count"]), 9, "{commands}");
+    assert!(number(&commands["hits"]) >= 7, "{commands}");
+    assert!(report["latency_ms"]["median"].as_f64().unwrap() < 1000.0);
+    let offsets = report["offsets"].as_array().unwrap();
+    assert_eq!(offsets.iter().map(|bin| number(&bin["commands"])).sum::<u64>(), 9);
+    let sources = report["sources"].as_array().unwrap();
+    let source = |name: &str| sources.iter().find(|source| source["source"] == name);
+    let folder_hours = source("noises").unwrap()["hours"].as_f64().unwrap();
+    assert!((folder_hours * 3600.0 - 16.0).abs() < 0.1, "one of five is a repetition");
+    assert!(source("background").is_some() && source("music-like").is_some());
+    assert!(report["notes"].to_string().contains("left out 1 repeated"), "{}", report["notes"]);
+    for verdict in report["verdicts"].as_array().unwrap() {
+        assert_ne!(verdict["verdict"], "shown", "no rate is shown by seconds: {verdict}");
+    }
+    assert!(report["curves"]["all"].as_array().unwrap().len() > 50);
+    assert!(std::fs::read_to_string(svg).unwrap().contains("DET"));
+    let again = evaluate(&trained().model(), "--noise-data {}", &[&noises]);
+    assert_eq!(report, again, "the seed decides");
+    let other = evaluate(&trained().model(), "--noise-data {} --seed 2", &[&noises]);
+    assert_ne!(report["latency_ms"], other["latency_ms"]);
+}
+
+#[test]
+fn the_runtime_makes_the_same_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let (noises, streams) = (noises(folder.path()), folder.path().join("streams"));
+    let model = trained().model();
+    let report = evaluate(&model, "--noise-data {} --write {}", &[&noises, &streams]);
+    let events = |name: &str| -> Vec<(f64, String)> {
+        let wav = streams.join(format!("{name}.wav"));
+        let lines = run("runtime", "stream --model {} {} --format json", &[&model, &wav]).success();
+        let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events
+            .map(|e| (e["end"].as_f64().unwrap(), e["label"].as_str().unwrap().to_owned()))
+            .collect()
+    };
+    for source in report["sources"].as_array().unwrap() {
+        let name = source["source"].as_str().unwrap().replace(' ', "_");
+        let told = source["events"].as_array().unwrap().iter();
+        let told: Vec<(f64, String)> = told
+            .map(|e| (e["end"].as_f64().unwrap(), e["label"].as_str().unwrap().to_owned()))
+            .collect();
+        assert_eq!(told, events(&name), "{name}");
+    }
+    let heard = events("commands");
+    let commands = &report["commands"];
+    let found = commands["hits"].as_u64().unwrap() + commands["wrong"].as_u64().unwrap();
+    let others = report["other_events_among_commands"].as_u64().unwrap();
+    assert_eq!(heard.len() as u64, found + others);
+
+    // The stream as a recording of its own gives the same figures.
+    let arguments = "evaluate {} --stream --recording {} --labels {} --format json".to_owned();
+    let (wav, tsv) = (streams.join("commands.wav"), streams.join("commands.tsv"));
+    let whole = run("trainer", &arguments, &[&model, &wav, &tsv]).success();
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(whole["commands"]["hits"], commands["hits"]);
+    assert_eq!(whole["sources"][0]["count"].as_u64(), Some(others));
+}
+
+#[test]
+fn int8_models_are_measured_too() {
+    let model = trained().model().with_file_name("model.q8");
+    let report = evaluate(&model, "", &[]);
+    assert!(report["commands"]["hits"].as_u64().unwrap() >= 7, "{}", report["commands"]);
+}
+
+#[test]
+fn a_model_is_tuned_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = copy(folder.path());
+    let arguments = "tune {} --data {} --synthetic-hours 0.01 --false-accepts 2";
+    let told = run("trainer", arguments, &[&model, &trained().data()]).success();
+    let line = told.lines().find(|line| line.starts_with("at most 2/h")).unwrap();
+    assert!(line.contains("it needs 1.5 h without a false accept"), "{told}");
+    for name in ["model.onnx", "model.q8"] {
+        let (old, new) = (trained().model().with_file_name(name), model.join(name));
+        let [before, after] = [&old, &new].map(|path| evaluate(path, "", &[]));
+        assert_ne!(before["decision"], after["decision"], "{name}");
+        assert_eq!(before["decision"]["hop"], after["decision"]["hop"]);
+        assert_eq!(before["curves"]["hours"], after["curves"]["hours"]);
+        let arguments = "evaluate {} --data {} --format json";
+        let [before, after] = [&old, &new].map(|path| {
+            let report = run("trainer", arguments, &[path, &trained().data()]).success();
+            serde_json::from_str::<Value>(&report).unwrap()
+        });
+        assert_eq!(before["cross_entropy"], after["cross_entropy"], "the weights stay");
+    }
+    let sound = folder.path().join("word.wav");
+    sounds::write(&sound, &sounds::stream(&["rise"]).0);
+    let heard = run("runtime", "stream --model {} {}", &[&model.join("model.onnx"), &sound]);
+    assert!(heard.success().contains("rise"));
+}
+
+#[test]
+fn streams_of_bad_input_get_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, data, empty) = (trained().model(), trained().data(), folder.path().join("empty"));
+    std::fs::create_dir(&empty).unwrap();
+    run("trainer", "tune {} --data {}", &[&empty, &data]).fails_with(&["empty", "no model.onnx"]);
+    let with_noise = "evaluate {} --data {} --stream --synthetic-hours 0 --noise-data {}";
+    run("trainer", with_noise, &[&model, &data, &empty]).fails_with(&["no recordings found"]);
+    let clips = "evaluate {} --data {} --noise-data {}";
+    run("trainer", clips, &[&model, &data, &empty]).fails_with(&["add --stream"]);
+    let of_run = run("trainer", "evaluate {} --data {} --stream", &[&trained().run(), &data]);
+    of_run.fails_with(&["trainer export"]);
+    let wav = folder.path().join("sound.wav");
+    sounds::write(&wav, &sounds::noise(2.0, 0.1, 1));
+    let tsv = folder.path().join("sound.tsv");
+    std::fs::write(&tsv, "1\tx\trise\n").unwrap();
+    let arguments = "evaluate {} --stream --recording {} --labels {}";
+    run("trainer", arguments, &[&model, &wav, &tsv]).fails_with(&["sound.tsv", "line 1"]);
+    let lost = folder.path().join("lost.wav");
+    std::fs::write(&tsv, "1\t1.5\trise\n").unwrap();
+    run("trainer", arguments, &[&model, &lost, &tsv]).fails_with(&["lost.wav"]);
+}
