@@ -158,3 +158,24 @@ fn streams_of_bad_input_get_one_line() {
     std::fs::write(&tsv, "1\t1.5\trise\n").unwrap();
     run("trainer", arguments, &[&model, &lost, &tsv]).fails_with(&["lost.wav"]);
 }
+
+#[test]
+fn negatives_are_made_to_train_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out, fitted) =
+        (trained().data(), folder.path().join("negatives"), folder.path().join("run"));
+    let arguments = "data negatives --data {} --out {} --words rise,fall --hours 0.004 --seed 3";
+    let told = run("trainer", arguments, &[&data, &out]).success();
+    for name in ["other_words", "music-like"] {
+        assert!(told.contains(&format!("{name}.wav: ")), "{told}");
+        let track = std::fs::read_to_string(out.join(format!("{name}.tsv"))).unwrap();
+        assert!(!track.contains("rise") && track.lines().count() > 1, "{track}");
+    }
+    assert!(!out.join("background.wav").exists());
+    run("trainer", arguments, &[&data, &out]).fails_with(&["negatives"]);
+    let arguments = "fit --data {} --out {} --words rise,fall --preset nano --batch 16 --epochs 1 \
+                     --device cpu --hard-negatives {}";
+    let fit = run("trainer", arguments, &[&data, &fitted, &out]);
+    assert!(fit.stderr.contains(" hard negatives, "), "{fit:?}");
+    let _ = fit.success();
+}

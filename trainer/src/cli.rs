@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, data_inspect, data_stream, data_synth, describe, evaluate, export, fit, tune,
+    bench, data_inspect, data_negatives, data_stream, data_synth, describe, evaluate, export, fit,
+    tune,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -41,6 +42,8 @@ enum DataCommand {
     Synth(data_synth::SynthArgs),
     /// Make a test recording with words at known places.
     Stream(data_stream::StreamArgs),
+    /// Make recordings without any command, to train with.
+    Negatives(data_negatives::NegativesArgs),
 }
 
 impl Cli {
@@ -53,6 +56,7 @@ impl Cli {
             Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
             Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
+            Command::Data(DataCommand::Negatives(args)) => data_negatives::run(&args),
             Command::Describe(args) => describe::run(&args),
             Command::Fit(args) => fit::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),

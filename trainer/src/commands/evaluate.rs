@@ -7,9 +7,9 @@ use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::meta::{SILENCE, UNKNOWN};
 
-use super::data_common;
+use super::data_common::{self, PartName};
 use super::evaluate_stream::{self, RecordingArgs, StreamArgs, Wanted};
-use crate::data::{Clip, DataOptions, Dataset, Part, SplitScheme};
+use crate::data::{Clip, DataOptions, Dataset, SplitScheme};
 use crate::evaluate::drop::Drop;
 use crate::evaluate::gain;
 use crate::evaluate::metrics::{Confusion, UnknownRule, map_classes};
@@ -69,13 +69,6 @@ pub struct EvaluateArgs {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum PartName {
-    Train,
-    Validation,
-    Test,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Format {
     Table,
     Json,
@@ -86,16 +79,6 @@ fn level(text: &str) -> Result<f64, String> {
     let level: f64 = text.parse().map_err(|_| "not a number of decibels".to_owned())?;
     let reasonable = (-120.0..=120.0).contains(&level);
     reasonable.then_some(level).ok_or_else(|| "must be in -120 to 120 decibels".to_owned())
-}
-
-impl From<PartName> for Part {
-    fn from(name: PartName) -> Self {
-        match name {
-            PartName::Train => Self::Training,
-            PartName::Validation => Self::Validation,
-            PartName::Test => Self::Test,
-        }
-    }
 }
 
 /// Measures a model and prints what it found.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use models::meta::DecisionDefaults;
 
-use super::data_common;
+use super::data_common::{self, hours, number};
 use crate::data::{Dataset, Part};
 use crate::evaluate::model::AnyModel;
 use crate::evaluate::stream::compose::Composer;
@@ -58,18 +58,8 @@ pub(super) struct Wanted<'a> {
     pub(super) json: bool,
 }
 
-fn hours(text: &str) -> Result<f64, String> {
-    number(text, 0.0, 1000.0, "hours")
-}
-
 fn rate(text: &str) -> Result<f64, String> {
     number(text, 0.001, 3600.0, "false accepts an hour")
-}
-
-fn number(text: &str, least: f64, most: f64, what: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| format!("not a number of {what}"))?;
-    let reasonable = (least..=most).contains(&number);
-    reasonable.then_some(number).ok_or_else(|| format!("must be in {least} to {most} {what}"))
 }
 
 /// A model, its labels and settings, ready to listen.

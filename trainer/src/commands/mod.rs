@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod data_common;
 pub mod data_inspect;
+pub mod data_negatives;
 pub mod data_stream;
 pub mod data_synth;
 pub mod describe;

@@ -13,7 +13,7 @@
 mod background;
 mod decode;
 mod error;
-mod files;
+pub(crate) mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod folder;

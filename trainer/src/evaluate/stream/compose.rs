@@ -88,10 +88,7 @@ impl Composer<'_> {
     }
 
     /// The track of a source, and recordings that are broken.
-    ///
-    /// # Errors
-    /// Recordings that cannot be read, or speech that cannot be made.
-    pub fn negatives(&self, source: &Source) -> Result<(Track, Vec<Broken>), DataError> {
+    fn negatives(&self, source: &Source) -> Result<(Track, Vec<Broken>), DataError> {
         let track = match source {
             Source::OtherWords => words::track(self, "other words", &self.clips(false)),
             Source::Background => self.background(),
@@ -105,6 +102,29 @@ impl Composer<'_> {
             Source::MusicLike => self.music(),
         };
         Ok((track, Vec::new()))
+    }
+
+    /// The track of a source, if it can be made. `notes` is told why not, and what was left out of it.
+    ///
+    /// # Errors
+    /// Recordings that cannot be read.
+    pub fn track(
+        &self,
+        source: &Source,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Track>, DataError> {
+        let (track, broken) = match self.negatives(source) {
+            Err(DataError::Synth(reason)) => {
+                notes.push(format!("no synthetic speech: {reason}"));
+                return Ok(None);
+            }
+            made => made?,
+        };
+        notes.extend(broken.iter().map(|b| format!("left out `{}`: {}", b.name, b.reason)));
+        if track.repeats > 0 {
+            notes.push(format!("{}: left out {} repeated sounds", track.name, track.repeats));
+        }
+        Ok(Some(track))
     }
 
     /// The class of a clip that must be detected.

@@ -7,12 +7,15 @@
 //! 3. [`matching`] says which event belongs to which command, [`rates`] what a count in so many hours
 //!    means, [`curves`] what other thresholds would give.
 //! 4. [`report`] and [`plot`] show it; [`tune`] chooses settings by it.
+//!
+//! [`negatives`] writes the streams without commands for training.
 
 pub mod compose;
 pub mod curves;
 pub mod listen;
 pub mod matching;
 mod music;
+pub mod negatives;
 pub mod plot;
 pub mod rates;
 pub mod report;

@@ -10,7 +10,7 @@ use super::listen::{Listener, Posteriors};
 use super::matching::{Matched, matched};
 use super::rates::Rate;
 use super::track::{Kind, Span, Track};
-use crate::data::{DataError, labels_tsv};
+use crate::data::labels_tsv;
 
 /// A track without its samples, and what the network made of them.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ pub fn compose(
 ) -> anyhow::Result<Streams> {
     let mut keep = |mut track: Track| -> anyhow::Result<Listened> {
         if let Some(dir) = write {
-            save(&track, dir)?;
+            track.save(dir)?;
         }
         let (posteriors, length) = (listener.listen(&track)?, track.samples.len() as u64);
         track.samples = Vec::new();
@@ -101,19 +101,9 @@ pub fn compose(
     let (mut negatives, mut notes) = (Vec::new(), Vec::new());
     let folder = folder.map(|dir| Source::Folder(dir.to_path_buf()));
     for source in composer.own_sources().into_iter().chain(folder) {
-        let (track, broken) = match composer.negatives(&source) {
-            Ok(made) => made,
-            Err(DataError::Synth(reason)) => {
-                notes.push(format!("no synthetic speech: {reason}"));
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        notes.extend(broken.iter().map(|b| format!("left out `{}`: {}", b.name, b.reason)));
-        if track.repeats > 0 {
-            notes.push(format!("{}: left out {} repeated sounds", track.name, track.repeats));
+        if let Some(track) = composer.track(&source, &mut notes)? {
+            negatives.push(keep(track)?);
         }
-        negatives.push(keep(track)?);
     }
     // Real ones first.
     negatives.sort_by_key(|listened| listened.track.kind == Kind::Synthetic);
@@ -163,16 +153,6 @@ pub fn recording(
     track.samples = Vec::new();
     let positives = Listened { track, length, posteriors };
     Ok(Streams { labels: labels.to_vec(), window, positives, negatives: Vec::new(), notes })
-}
-
-/// Writes a track as a recording with a label track.
-fn save(track: &Track, dir: &Path) -> Result<(), DataError> {
-    std::fs::create_dir_all(dir).map_err(|error| DataError::unwritable(dir, &error))?;
-    let letter = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '_' };
-    let name: String = track.name.chars().map(letter).collect();
-    let wav = dir.join(format!("{name}.wav"));
-    labels_tsv::write(&labels_tsv::path(&wav)?, &track.labels())?;
-    Ok(audio::write_wav_i16(&wav, &track.to_f32(), track.rate_hz)?)
 }
 
 impl Streams {

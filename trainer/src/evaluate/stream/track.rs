@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::data::labels_tsv::Label;
-use crate::data::{I16_SCALE, level};
+use crate::data::labels_tsv::{self, Label};
+use crate::data::{DataError, I16_SCALE, level};
 
 /// Where a source's sounds come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,24 @@ impl Track {
             label: span.label.clone(),
         };
         self.spans.iter().map(label).collect()
+    }
+
+    /// Name of the recording that [`Track::save`] writes.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let letter = |c: char| if c.is_alphanumeric() || c == '-' { c } else { '_' };
+        format!("{}.wav", self.name.chars().map(letter).collect::<String>())
+    }
+
+    /// Writes a recording and its label track into a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), DataError> {
+        std::fs::create_dir_all(dir).map_err(|error| DataError::unwritable(dir, &error))?;
+        let wav = dir.join(self.file_name());
+        labels_tsv::write(&labels_tsv::path(&wav)?, &self.labels())?;
+        Ok(audio::write_wav_i16(&wav, &self.to_f32(), self.rate_hz)?)
     }
 
     /// Appends samples in [-1, 1], rounded and limited to 16 bits.
