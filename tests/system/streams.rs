@@ -65,41 +65,116 @@ fn streams_are_measured() {
     assert_ne!(report["latency_ms"], other["latency_ms"]);
 }
 
-#[test]
-fn the_runtime_makes_the_same_events() {
+/// Settings away from what they usually are.
+const SETTINGS: &str = "--smoothing 2 --min-count 2 --release 0.6 --threshold 0.4 --threshold fall=0.5 \
+                        --suppression 300 --cooldown 1500 --cooldown rise=2500 --warm-up 3 --gate -55";
+
+type Events = Vec<(f64, String)>;
+
+/// Ends and labels of lines that hold events.
+fn events_of(lines: &str) -> Events {
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter_map(|line| event_of(&line)).collect()
+}
+
+fn event_of(event: &Value) -> Option<(f64, String)> {
+    Some((event["end"].as_f64()?, event["label"].as_str()?.to_owned()))
+}
+
+/// Holds what the trainer tells of streams against what the runtime hears in them.
+fn compare(model: &Path, settings: &str) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let (noises, streams) = (noises(folder.path()), folder.path().join("streams"));
-    let model = trained().model();
-    let report = evaluate(&model, "--noise-data {} --write {}", &[&noises, &streams]);
-    let events = |name: &str| -> Vec<(f64, String)> {
-        let wav = streams.join(format!("{name}.wav"));
-        let lines = run("runtime", "stream --model {} {} --format json", &[&model, &wav]).success();
-        let events = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        events
-            .map(|e| (e["end"].as_f64().unwrap(), e["label"].as_str().unwrap().to_owned()))
-            .collect()
+    let more = format!("--noise-data {{}} --write {{}} {settings}");
+    let report = evaluate(model, &more, &[&noises, &streams]);
+    let mut count = 0;
+    let mut heard = |name: &str| {
+        let wav = streams.join(format!("{}.wav", name.replace(' ', "_")));
+        let arguments = format!("stream --model {{}} {{}} --format json {settings}");
+        let heard = events_of(&run("runtime", &arguments, &[model, &wav]).success());
+        count += heard.len();
+        heard
     };
     for source in report["sources"].as_array().unwrap() {
-        let name = source["source"].as_str().unwrap().replace(' ', "_");
-        let told = source["events"].as_array().unwrap().iter();
-        let told: Vec<(f64, String)> = told
-            .map(|e| (e["end"].as_f64().unwrap(), e["label"].as_str().unwrap().to_owned()))
-            .collect();
-        assert_eq!(told, events(&name), "{name}");
+        let name = source["source"].as_str().unwrap();
+        let told: Events =
+            source["events"].as_array().unwrap().iter().filter_map(event_of).collect();
+        assert_eq!(told, heard(name), "{name}");
     }
-    let heard = events("commands");
     let commands = &report["commands"];
     let found = commands["hits"].as_u64().unwrap() + commands["wrong"].as_u64().unwrap();
     let others = report["other_events_among_commands"].as_u64().unwrap();
-    assert_eq!(heard.len() as u64, found + others);
+    assert_eq!(heard("commands").len() as u64, found + others);
+    count
+}
 
-    // The stream as a recording of its own gives the same figures.
+#[test]
+fn the_runtime_makes_the_same_events_with_any_settings() {
+    for name in ["model.onnx", "model.q8"] {
+        let model = trained().model().with_file_name(name);
+        let (usual, strict) = (compare(&model, ""), compare(&model, SETTINGS));
+        assert!(strict > 0 && strict < usual, "{strict} events instead of {usual}");
+    }
+}
+
+/// Words with silence between them, which a gate finds quiet.
+fn with_silence(path: &Path) {
+    let silence = vec![0.0; 4 * sounds::RATE_HZ as usize];
+    let mut samples = sounds::noise(1.5, 0.003, 7);
+    for (seed, word) in (9000..).zip(["rise", "rise", "buzz", "fall", "rise"]) {
+        samples.extend(sounds::word(word, seed));
+        samples.extend(sounds::noise(0.5, 0.003, seed));
+        samples.extend(&silence);
+    }
+    sounds::write(path, &samples);
+}
+
+#[test]
+fn settings_in_a_model_hold_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = copy(folder.path());
+    let sound = folder.path().join("silence.wav");
+    with_silence(&sound);
+    let arguments = "tune {} --data {} --synthetic-hours 0 --false-accepts 2 --gate -60 --cooldown 3000 \
+                     --cooldown rise=7000";
+    let told = run("trainer", arguments, &[&model, &trained().data()]).success();
+    assert!(told.contains("gate -60.0 dB") && told.contains("rise 7000 ms"), "{told}");
+    let [onnx, q8] = ["model.onnx", "model.q8"].map(|name| model.join(name));
+    let stream = |model: &Path, more: &str| {
+        let arguments = format!("stream --model {{}} {{}} --format json {more}");
+        let heard = run("runtime", &arguments, &[model, &sound]);
+        let quiet = heard.stderr.contains("too quiet to be computed");
+        assert_eq!(quiet, more.is_empty(), "{}", heard.stderr);
+        events_of(&heard.success())
+    };
+    for model in [&onnx, &q8] {
+        let heard = stream(model, "");
+        assert!(heard.len() >= 3, "{heard:?}");
+        assert_eq!(heard, stream(model, "--gate off"), "there is nothing to hear in silence");
+        for (index, (end, label)) in heard.iter().enumerate() {
+            let before = heard[..index].iter().rfind(|(_, other)| other == label);
+            let cooldown = if label == "rise" { 7.0 } else { 3.0 };
+            assert!(before.is_none_or(|(before, _)| end - before >= cooldown), "{heard:?}");
+        }
+    }
+    let heard = stream(&q8, "");
+    let on_chip = run("firmware-sim", "run {} {} --format json", &[&q8, &sound]).success();
+    assert_eq!(heard, events_of(&on_chip));
+}
+
+#[test]
+fn a_stream_as_a_recording_of_its_own_gives_the_same_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let streams = folder.path().join("streams");
+    let model = trained().model();
+    let report = evaluate(&model, "--write {}", &[&streams]);
+    let (commands, others) = (&report["commands"], &report["other_events_among_commands"]);
     let arguments = "evaluate {} --stream --recording {} --labels {} --format json".to_owned();
     let (wav, tsv) = (streams.join("commands.wav"), streams.join("commands.tsv"));
     let whole = run("trainer", &arguments, &[&model, &wav, &tsv]).success();
     let whole: Value = serde_json::from_str(&whole).unwrap();
     assert_eq!(whole["commands"]["hits"], commands["hits"]);
-    assert_eq!(whole["sources"][0]["count"].as_u64(), Some(others));
+    assert_eq!(&whole["sources"][0]["count"], others);
 }
 
 #[test]
@@ -146,6 +221,10 @@ fn streams_of_bad_input_get_one_line() {
     run("trainer", with_noise, &[&model, &data, &empty]).fails_with(&["no recordings found"]);
     let clips = "evaluate {} --data {} --noise-data {}";
     run("trainer", clips, &[&model, &data, &empty]).fails_with(&["add --stream"]);
+    let clips = "evaluate {} --data {} --min-count 2";
+    run("trainer", clips, &[&model, &data]).fails_with(&["add --stream"]);
+    let gate = run("trainer", "tune {} --data {} --release 2", &[model.parent().unwrap(), &data]);
+    gate.fails_with(&["release of 2"]);
     let of_run = run("trainer", "evaluate {} --data {} --stream", &[&trained().run(), &data]);
     of_run.fails_with(&["trainer export"]);
     let wav = folder.path().join("sound.wav");

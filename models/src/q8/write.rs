@@ -13,6 +13,7 @@ use super::{
 use crate::arch::ArchSpec;
 use crate::meta::DecisionDefaults;
 use crate::quant::Factor;
+use crate::stream::from_f32;
 
 /// Everything that goes into a model file.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,14 +77,14 @@ impl Parts {
     }
 
     fn body(&self) -> Vec<u8> {
-        let thresholds = threshold_bytes(&self.decision);
+        let classes = class_bytes(&self.decision);
         let scales = self.layers.iter();
         let scales = scales.map(|layer| Scale { output: layer.scale, limit: layer.limit });
         let body = Body {
             preset: &self.preset,
             arch: self.arch.clone(),
             labels: &self.labels.join("\n"),
-            decision: decision(&self.decision, &thresholds),
+            decision: decision(&self.decision, &classes),
             seed: self.seed,
             layers: scales.collect(),
         };
@@ -99,14 +100,14 @@ impl Parts {
 pub fn with_decision(bytes: &[u8], defaults: &DecisionDefaults) -> Result<Vec<u8>, FormatError> {
     let model = Model::parse(bytes)?;
     let (_, data) = split(bytes)?;
-    let thresholds = threshold_bytes(defaults);
+    let classes = class_bytes(defaults);
     let labels: Vec<&str> = model.labels().collect();
     let scale = |layer: &Layer<'_>| Scale { output: layer.scale, limit: layer.limit };
     let body = Body {
         preset: model.preset(),
         arch: model.arch().clone(),
         labels: &labels.join("\n"),
-        decision: decision(defaults, &thresholds),
+        decision: decision(defaults, &classes),
         seed: model.seed(),
         layers: model.layers().iter().map(scale).collect(),
     };
@@ -115,14 +116,29 @@ pub fn with_decision(bytes: &[u8], defaults: &DecisionDefaults) -> Result<Vec<u8
     Ok(changed)
 }
 
-/// Thresholds as the file has them.
-fn threshold_bytes(defaults: &DecisionDefaults) -> Vec<u8> {
-    defaults.thresholds_q15().into_iter().flat_map(u16::to_le_bytes).collect()
+/// Thresholds and cooldowns as the file has them.
+fn class_bytes(defaults: &DecisionDefaults) -> (Vec<u8>, Vec<u8>) {
+    let thresholds = defaults.thresholds_q15().into_iter().flat_map(u16::to_le_bytes);
+    let cooldowns = defaults.cooldowns.iter().flat_map(|cooldown| cooldown.to_le_bytes());
+    (thresholds.collect(), cooldowns.collect())
 }
 
-fn decision<'a>(defaults: &DecisionDefaults, thresholds: &'a [u8]) -> Decision<'a> {
-    let DecisionDefaults { hop, smoothing, warm_up, suppression, .. } = *defaults;
-    Decision { hop, smoothing, warm_up, suppression, thresholds }
+fn decision<'a>(
+    defaults: &DecisionDefaults,
+    (thresholds, cooldowns): &'a (Vec<u8>, Vec<u8>),
+) -> Decision<'a> {
+    let DecisionDefaults { hop, smoothing, min_count, warm_up, suppression, gate, .. } = *defaults;
+    Decision {
+        hop,
+        smoothing,
+        min_count,
+        release: from_f32(defaults.release),
+        warm_up,
+        suppression,
+        gate,
+        thresholds,
+        cooldowns,
+    }
 }
 
 fn encode(body: &Body<'_>) -> Vec<u8> {

@@ -97,8 +97,8 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         let data = |model: &AnyModel| load_data(&args.model, args.data.as_deref(), None, model);
         return evaluate_stream::run(model, data, &args.streams, &args.recording, &wanted);
     }
-    if args.streams.noise_data.is_some() {
-        bail!("--noise-data is for streams; add --stream");
+    if args.streams.are_given() {
+        bail!("--noise-data and settings of the decision are for streams; add --stream");
     }
     let words = args.words.as_deref();
     let data = load_data(&args.model, args.data.as_deref(), words, &model)?;

@@ -6,6 +6,8 @@ use anyhow::{Context as _, bail};
 use models::meta::DecisionDefaults;
 
 use super::data_common::{self, hours, number};
+use runtime::decision::{DecisionFlags, Overrides};
+
 use crate::data::{Dataset, Part};
 use crate::evaluate::model::AnyModel;
 use crate::evaluate::stream::compose::Composer;
@@ -34,6 +36,15 @@ pub struct StreamArgs {
     /// Wanted false accepts an hour.
     #[arg(long, default_value_t = 0.5, value_name = "RATE", value_parser = rate)]
     pub(super) false_accepts: f64,
+    #[command(flatten)]
+    pub(super) decision: DecisionFlags,
+}
+
+impl StreamArgs {
+    /// Whether anything was said of streams that changes what they are or how they are decided.
+    pub(super) fn are_given(&self) -> bool {
+        self.noise_data.is_some() || self.decision.overrides() != Overrides::default()
+    }
 }
 
 /// Where else streams come from, and go to.
@@ -72,14 +83,15 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn new(model: AnyModel) -> anyhow::Result<Self> {
-        let (labels, decision) = (model.labels().to_vec(), model.decision());
+    pub(super) fn new(model: AnyModel, flags: &DecisionFlags) -> anyhow::Result<Self> {
+        let labels = model.labels().to_vec();
+        let decision = flags.overrides().apply_to(model.decision(), model.arch(), &labels)?;
         let (rate_hz, window) = (model.arch().sample_rate_hz, model.arch().window);
         check_hop(decision.hop, rate_hz)?;
         if decision.thresholds.iter().all(Option::is_none) {
             bail!("the model reports no class, so there is nothing to detect");
         }
-        let listener = Listener::new(model, decision.hop)?;
+        let listener = Listener::new(model, &decision)?;
         Ok(Self { labels, decision, rate_hz, window, listener })
     }
 
@@ -124,15 +136,15 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let (streams, subject, title) = match (&recording.recording, &recording.labels) {
         (Some(wav), Some(labels)) => {
-            let mut subject = Subject::new(model)?;
+            let mut subject = Subject::new(model, &args.decision)?;
             (subject.recording(wav, labels)?, subject, wav.display().to_string())
         }
         _ => {
             if matches!(model, AnyModel::Run(_)) {
-                return Subject::new(model).map(|_| ());
+                return Subject::new(model, &args.decision).map(|_| ());
             }
             let data = data(&model)?;
-            let mut subject = Subject::new(model)?;
+            let mut subject = Subject::new(model, &args.decision)?;
             let streams = subject.compose(&data, wanted.part, args, recording.write.as_deref())?;
             (
                 streams,

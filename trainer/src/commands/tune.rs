@@ -40,7 +40,10 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let files = files(&args.model)?;
     let model = AnyModel::load(&files[0])?;
     let data = load_data(&files[0], args.data.as_deref(), None, &model)?;
-    let mut subject = Subject::new(model)?;
+    let own = model.decision();
+    let mut subject = Subject::new(model, &args.stream.decision)?;
+    // A hop that was asked for is for all files; else each keeps its own.
+    let hop = (subject.decision.hop != own.hop).then_some(subject.decision.hop);
     let streams = subject.compose(&data, Part::Validation, &args.stream, None)?;
     let before = streams.measure(&subject.decision)?;
     let bar = data_common::progress_bar("settings");
@@ -50,7 +53,7 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     })?;
     bar.finish_and_clear();
     // All of them are made before the first is written.
-    let changed = files.iter().map(|path| change(path, &subject.labels, &choice.decision));
+    let changed = files.iter().map(|path| change(path, &subject.labels, &choice.decision, hop));
     let changed: Vec<Vec<u8>> = changed.collect::<anyhow::Result<_>>()?;
     for (path, bytes) in files.iter().zip(&changed) {
         replace(path, &[bytes]).with_context(|| path.display().to_string())?;
@@ -79,13 +82,18 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// The bytes of a model with these settings.
-fn change(path: &Path, labels: &[String], settings: &DecisionDefaults) -> anyhow::Result<Vec<u8>> {
+fn change(
+    path: &Path,
+    labels: &[String],
+    settings: &DecisionDefaults,
+    hop: Option<u32>,
+) -> anyhow::Result<Vec<u8>> {
     let model = AnyModel::load(path)?;
     if model.labels() != labels {
         bail!("{}: has other classes than the model beside it", path.display());
     }
-    // Each keeps its own hop.
-    let settings = DecisionDefaults { hop: model.decision().hop, ..settings.clone() };
+    let hop = hop.unwrap_or(model.decision().hop);
+    let settings = DecisionDefaults { hop, ..settings.clone() };
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     match model {
         AnyModel::Int8(_) => decision::q8(&bytes, path, &settings),

@@ -1,8 +1,9 @@
 //! Runs the network over a track, once.
 
 use anyhow::{Context as _, bail};
-use models::stream::{Detector, Event, Q15, Settings, SettingsError, from_f32};
-use runtime::engine::Stream;
+use models::meta::DecisionDefaults;
+use models::stream::{Detector, Event, Q15, SettingsError, from_f32};
+use runtime::engine::{Gated, Quiet, Stream};
 
 use super::track::Track;
 use crate::data::I16_SCALE;
@@ -11,8 +12,8 @@ use crate::evaluate::model::AnyModel;
 /// Samples handed to an engine at a time.
 const BLOCK: usize = 1 << 16;
 
-/// An exported model, ready for streams: the runtime's engine, whose windows share their work.
-pub struct Listener(Box<dyn Stream>);
+/// An exported model, ready for streams: the runtime's engine, whose windows share their work, behind the gate.
+pub struct Listener(Gated<Box<dyn Stream>>);
 
 /// The posteriors of every window of a track.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,23 +22,27 @@ pub struct Posteriors {
     window: u32,
     hop: u32,
     classes: usize,
-    /// `[windows, classes]`.
+    /// `[windows, classes]`; of quiet windows 0.
     rows: Vec<Q15>,
+    /// Quiet windows.
+    quiet: u64,
 }
 
 impl Listener {
-    /// A model with windows every `hop` samples.
+    /// A model with the hop and the gate of these settings.
     ///
     /// # Errors
     /// A training run, which is no model for streams yet, or what the engine says.
-    pub fn new(model: AnyModel, hop: u32) -> anyhow::Result<Self> {
-        Ok(Self(match model {
+    pub fn new(model: AnyModel, decision: &DecisionDefaults) -> anyhow::Result<Self> {
+        let hop = decision.hop;
+        let stream = match model {
             AnyModel::Run(_) => {
                 bail!("streams are for exported models; write one with `trainer export`")
             }
             AnyModel::Onnx(engine) => engine.into_stream(hop)?,
             AnyModel::Int8(file) => file.engine()?.into_stream(hop),
-        }))
+        };
+        Ok(Self(Gated::new(stream, decision.gate)))
     }
 
     /// The posteriors of a track, heard from its beginning.
@@ -45,7 +50,7 @@ impl Listener {
     /// # Errors
     /// What the engine says.
     pub fn listen(&mut self, track: &Track) -> anyhow::Result<Posteriors> {
-        let stream = self.0.as_mut();
+        let stream = &mut self.0;
         stream.reset();
         let (window, hop) = (stream.meta().arch.window, stream.work().hop);
         let classes = usize::from(stream.meta().arch.classes);
@@ -61,7 +66,8 @@ impl Listener {
                 }
             }
         }
-        Ok(Posteriors { window, hop, classes, rows })
+        let Quiet { quiet, .. } = stream.counts();
+        Ok(Posteriors { window, hop, classes, rows, quiet })
     }
 }
 
@@ -69,7 +75,13 @@ impl Posteriors {
     /// Posteriors `[windows, classes]` of windows of `window` samples, one every `hop`.
     #[must_use]
     pub const fn new(window: u32, hop: u32, classes: usize, rows: Vec<Q15>) -> Self {
-        Self { window, hop, classes, rows }
+        Self { window, hop, classes, rows, quiet: 0 }
+    }
+
+    /// Number of windows that were too quiet to be computed.
+    #[must_use]
+    pub const fn quiet(&self) -> u64 {
+        self.quiet
     }
 
     /// Number of windows.
@@ -82,13 +94,10 @@ impl Posteriors {
     ///
     /// # Errors
     /// Settings that no detector can work with.
-    pub fn events(
-        &self,
-        settings: Settings,
-        thresholds: &[Q15],
-    ) -> Result<Vec<Event>, SettingsError> {
+    pub fn events(&self, decision: &DecisionDefaults) -> Result<Vec<Event>, SettingsError> {
+        let settings = decision.settings(self.window);
         let memory = Detector::<Vec<Q15>>::memory_len(self.classes, settings.smoothing);
-        let mut detector = Detector::new(settings, thresholds, vec![0; memory])?;
+        let mut detector = Detector::new(settings, decision.classes(), vec![0; memory])?;
         let ends = (u64::from(self.window)..).step_by(self.hop.max(1) as usize);
         let rows = self.rows.chunks_exact(self.classes.max(1));
         Ok(rows.zip(ends).filter_map(|(row, end)| detector.push(row, end)).collect())

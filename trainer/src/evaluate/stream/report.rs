@@ -199,6 +199,7 @@ impl Report<'_> {
                 "distinct_seconds": track.hours() * 3600.0,
                 "seconds": listened.length as f64 / self.rate_hz(),
                 "windows": listened.posteriors.windows(),
+                "quiet_windows": listened.posteriors.quiet(),
             })
         })
         .collect()

@@ -161,10 +161,10 @@ impl Streams {
     /// # Errors
     /// Settings that no detector can work with.
     pub fn measure(&self, decision: &DecisionDefaults) -> Result<Measured, SettingsError> {
-        let (settings, thresholds) = (decision.settings(self.window), decision.thresholds_q15());
-        let smoothing = u64::from(decision.smoothing.saturating_sub(1));
-        let reach = u64::from(self.window) + smoothing * u64::from(decision.hop);
-        let events = |listened: &Listened| listened.posteriors.events(settings, &thresholds);
+        let windows = u64::from(decision.smoothing) + u64::from(decision.min_count);
+        let before = windows.saturating_sub(2);
+        let reach = u64::from(self.window) + before * u64::from(decision.hop);
+        let events = |listened: &Listened| listened.posteriors.events(decision);
         let matched = matched(&self.positives.track, &events(&self.positives)?, reach);
         let source = |listened: &Listened, events| FalseAccepts {
             name: listened.track.name.clone(),

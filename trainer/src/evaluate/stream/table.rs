@@ -3,6 +3,7 @@
 use std::fmt::{Result, Write as _};
 
 use models::meta::DecisionDefaults;
+use runtime::decision::GateLevel;
 
 use super::curves;
 use super::rates::{Rate, Verdict, hours_for};
@@ -26,7 +27,8 @@ fn write_composition(out: &mut String, streams: &Streams) -> Result {
         "{:<22} {:<9} {:>7} {:>12} {:>10}",
         "stream", "kind", "pieces", "distinct", "length"
     )?;
-    for listened in std::iter::once(&streams.positives).chain(&streams.negatives) {
+    let all = || std::iter::once(&streams.positives).chain(&streams.negatives);
+    for listened in all() {
         let track = &listened.track;
         writeln!(
             out,
@@ -38,20 +40,46 @@ fn write_composition(out: &mut String, streams: &Streams) -> Result {
             listened.length as f64 / rate_hz / 3600.0,
         )?;
     }
+    let quiet: u64 = all().map(|listened| listened.posteriors.quiet()).sum();
+    if quiet > 0 {
+        let windows: usize = all().map(|listened| listened.posteriors.windows()).sum();
+        let share = 100.0 * quiet as f64 / windows as f64;
+        writeln!(out, "too quiet to be computed: {quiet} of {windows} windows ({share:.0} %)")?;
+    }
     streams.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))
 }
 
 /// Settings of the decision core.
 #[must_use]
 pub fn decision(decision: &DecisionDefaults, labels: &[String], rate_hz: u32) -> String {
-    let DecisionDefaults { hop, smoothing, suppression, thresholds, .. } = decision;
+    let DecisionDefaults { hop, smoothing, min_count, release, suppression, .. } = decision;
+    let DecisionDefaults { cooldowns, gate, thresholds, .. } = decision;
     let ms = |samples: u32| f64::from(samples) * 1000.0 / f64::from(rate_hz.max(1));
     let thresholds = labels.iter().zip(thresholds);
     let thresholds: Vec<String> = thresholds
         .filter_map(|(label, threshold)| Some(format!("{label} {:.3}", (*threshold)?)))
         .collect();
+    let mut more = String::new();
+    if *min_count > 1 {
+        let _ = write!(more, "minimum count {min_count}, ");
+    }
+    if *release < 1.0 {
+        let _ = write!(more, "release at {release:.2} of the threshold, ");
+    }
+    if let Some(db) = GateLevel::decibels(*gate) {
+        let _ = write!(more, "gate {db:.1} dB, ");
+    }
+    let cooldowns: Vec<String> = labels
+        .iter()
+        .zip(cooldowns)
+        .filter(|(_, cooldown)| *cooldown > suppression)
+        .map(|(label, cooldown)| format!("{label} {:.0} ms", ms(*cooldown)))
+        .collect();
+    if !cooldowns.is_empty() {
+        let _ = write!(more, "cooldowns: {}; ", cooldowns.join(", "));
+    }
     format!(
-        "hop {:.0} ms, smoothing {smoothing}, suppression {:.0} ms, thresholds: {}\n",
+        "hop {:.0} ms, smoothing {smoothing}, suppression {:.0} ms, {more}thresholds: {}\n",
         ms(*hop),
         ms(*suppression),
         thresholds.join(", "),

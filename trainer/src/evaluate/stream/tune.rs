@@ -1,4 +1,5 @@
-//! Chooses smoothing, suppression and one threshold a class for a wanted rate of false accepts.
+//! Chooses smoothing, minimum count, release, suppression and one threshold a class for a wanted rate of false
+//! accepts.
 
 use models::meta::DecisionDefaults;
 use models::stream::SettingsError;
@@ -8,6 +9,12 @@ use super::streams::{Measured, Streams};
 
 /// Windows averaged that are tried.
 const SMOOTHING: [u16; 7] = [1, 2, 3, 4, 5, 6, 8];
+/// Minimum counts that are tried with the best suppression and little smoothing: they are another way to outlast
+/// short peaks.
+const MIN_COUNT: [u16; 3] = [2, 3, 4];
+const SMOOTHING_OF_COUNTS: [u16; 3] = [1, 2, 3];
+/// Releases that are tried with the best of all that.
+const RELEASE: [f32; 2] = [0.75, 0.5];
 /// Suppression that is tried, in milliseconds.
 const SUPPRESSION_MS: [u64; 3] = [500, 1000, 1500];
 /// A rise of all thresholds where classes interfere, in one step.
@@ -41,7 +48,7 @@ impl Choice {
         let fits = self.false_accepts() <= self.allowed;
         let others = less(self.measured.matched.others.len() as u64);
         let misses = if fits { -less(hits) } else { less(self.false_accepts()) };
-        let slow = less(self.decision.smoothing.into());
+        let slow = less(u64::from(self.decision.smoothing) + u64::from(self.decision.min_count));
         (fits, misses, less(self.false_accepts()), others, slow)
     }
 }
@@ -59,27 +66,43 @@ pub fn tune(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Choice, SettingsError> {
     let rate_hz = u64::from(streams.positives.track.rate_hz);
-    let tried: Vec<(u16, u32)> = SMOOTHING
-        .into_iter()
-        .flat_map(|windows| SUPPRESSION_MS.map(|ms| (windows, (ms * rate_hz / 1000) as u32)))
-        .collect();
     let start = streams.measure(decision)?;
     let allowed = (wanted_per_hour * start.rate(None).hours).floor() as u64;
     let mut best = Choice { decision: decision.clone(), measured: start, allowed };
-    for (index, (smoothing, suppression)) in tried.iter().enumerate() {
-        let settings = DecisionDefaults {
-            smoothing: *smoothing,
-            suppression: *suppression,
-            ..decision.clone()
-        };
-        let choice = with_thresholds(streams, settings, allowed)?;
-        if choice.rank(streams) > best.rank(streams) {
-            best = choice;
+    let (mut done, all) = (0, TRIED);
+    let mut try_all = |best: &mut Choice, tried: Vec<DecisionDefaults>| {
+        for settings in tried {
+            let choice = with_thresholds(streams, settings, allowed)?;
+            if choice.rank(streams) > best.rank(streams) {
+                *best = choice;
+            }
+            done += 1;
+            progress(done, all);
         }
-        progress(index + 1, tried.len());
-    }
+        Ok::<(), SettingsError>(())
+    };
+    let plain = DecisionDefaults { min_count: 1, release: 1.0, ..decision.clone() };
+    let suppressions = SUPPRESSION_MS.map(|ms| (ms * rate_hz / 1000) as u32);
+    let grid = SMOOTHING.into_iter().flat_map(|smoothing| {
+        suppressions.map(|suppression| DecisionDefaults { smoothing, suppression, ..plain.clone() })
+    });
+    try_all(&mut best, grid.collect())?;
+    let counts = MIN_COUNT.into_iter().flat_map(|min_count| {
+        let settings =
+            |smoothing| DecisionDefaults { smoothing, min_count, ..best.decision.clone() };
+        SMOOTHING_OF_COUNTS.map(settings)
+    });
+    let counts = counts.collect();
+    try_all(&mut best, counts)?;
+    let releases = RELEASE.map(|release| DecisionDefaults { release, ..best.decision.clone() });
+    try_all(&mut best, releases.into())?;
     Ok(best)
 }
+
+/// Settings that are tried.
+const TRIED: usize = SMOOTHING.len() * SUPPRESSION_MS.len()
+    + MIN_COUNT.len() * SMOOTHING_OF_COUNTS.len()
+    + RELEASE.len();
 
 /// The best thresholds for a smoothing and a suppression.
 fn with_thresholds(
@@ -213,8 +236,12 @@ mod tests {
         let decision = DecisionDefaults {
             hop: 1000,
             smoothing: 3,
+            min_count: 1,
+            release: 1.0,
             warm_up: 0,
             suppression: 1000,
+            cooldowns: Vec::new(),
+            gate: 0,
             thresholds: vec![Some(0.6), None],
         };
         let choice = |rate| tune(&streams, &decision, rate, &mut |_, _| ()).unwrap();
