@@ -13,7 +13,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::ArchSpec;
-use crate::stream::{self, NEVER, Q15, Settings};
+use crate::stream::{self, ClassSettings, FULL_SCALE, NEVER, Q15, Settings};
 
 /// Version of the property set; a reader refuses any other.
 pub const META_VERSION: u32 = 1;
@@ -61,35 +61,79 @@ pub struct DecisionDefaults {
     pub hop: u32,
     /// Windows averaged.
     pub smoothing: u16,
+    /// Windows in succession whose smoothed posterior reaches the threshold before a detection.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub min_count: u16,
+    /// Share of its threshold below which a detected class's smoothed posterior must fall before it is detected
+    /// again; more than 0, and 1 for the threshold itself.
+    #[serde(default = "whole", skip_serializing_if = "is_whole")]
+    pub release: f32,
     /// Windows after a reset in which nothing is detected.
     pub warm_up: u16,
     /// Samples after a detection in which nothing else is detected.
     pub suppression: u32,
+    /// Samples after a detection in which its own class is not detected again, one number a class; none where
+    /// that is the suppression for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cooldowns: Vec<u32>,
+    /// Mean square of samples below which a window is quiet and need not be computed ([`stream::Gate`]);
+    /// 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gate: u32,
     /// Smallest smoothed posterior of a detection, one a class; `None` for classes that are never
     /// reported, such as silence.
     pub thresholds: Vec<Option<f32>>,
 }
 
+// What files of the time before these settings mean, and what files that do not use them leave out.
+const fn one() -> u16 {
+    1
+}
+
+const fn whole() -> f32 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_one(value: &u16) -> bool {
+    *value == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_whole(value: &f32) -> bool {
+    *value == 1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
 impl DecisionDefaults {
     /// Defaults for a model with these labels: hop 2187 samples, mean over 3 windows, threshold
-    /// 0.6, one second of suppression. Silence and unknown are never reported.
+    /// 0.6 in a single one, one second of suppression. Silence and unknown are never reported.
     #[must_use]
     pub fn for_labels(labels: &[String], sample_rate_hz: u32) -> Self {
         let threshold = |label: &String| (label != SILENCE && label != UNKNOWN).then_some(0.6);
         Self {
             hop: stream::DEFAULT_HOP,
             smoothing: 3,
+            min_count: one(),
+            release: whole(),
             warm_up: 0,
             suppression: sample_rate_hz,
+            cooldowns: Vec::new(),
+            gate: 0,
             thresholds: labels.iter().map(threshold).collect(),
         }
     }
 
     /// The settings that the decision core takes.
     #[must_use]
-    pub const fn settings(&self, window: u32) -> Settings {
-        let Self { smoothing, warm_up, suppression, .. } = *self;
-        Settings { window, smoothing, warm_up, suppression }
+    pub fn settings(&self, window: u32) -> Settings {
+        let Self { smoothing, min_count, warm_up, suppression, .. } = *self;
+        let release = stream::from_f32(self.release);
+        Settings { window, smoothing, min_count, release, warm_up, suppression }
     }
 
     /// The thresholds that the decision core takes.
@@ -97,6 +141,14 @@ impl DecisionDefaults {
     pub fn thresholds_q15(&self) -> Vec<Q15> {
         let to_q15 = |threshold: &Option<f32>| threshold.map_or(NEVER, stream::from_f32);
         self.thresholds.iter().map(to_q15).collect()
+    }
+
+    /// The classes as the decision core takes them.
+    pub fn classes(&self) -> impl ExactSizeIterator<Item = ClassSettings> {
+        let cooldown = |class| self.cooldowns.get(class).copied().unwrap_or(0);
+        let thresholds = self.thresholds_q15().into_iter().enumerate();
+        thresholds
+            .map(move |(class, threshold)| ClassSettings { threshold, cooldown: cooldown(class) })
     }
 }
 
@@ -241,12 +293,30 @@ impl ModelMeta {
         if self.labels.len() != classes {
             return contradiction(format!("{} labels for {classes} classes", self.labels.len()));
         }
-        let DecisionDefaults { hop, smoothing, thresholds, .. } = &self.decision;
+        let DecisionDefaults {
+            hop,
+            smoothing,
+            min_count,
+            release,
+            cooldowns,
+            gate,
+            thresholds,
+            ..
+        } = &self.decision;
         if thresholds.len() != classes {
             return contradiction(format!("{} thresholds for {classes} classes", thresholds.len()));
         }
-        if *hop == 0 || *smoothing == 0 {
-            return contradiction("hop and smoothing must be at least 1".to_owned());
+        if *hop == 0 || *smoothing == 0 || *min_count == 0 {
+            return contradiction("hop, smoothing and minimum count must be at least 1".to_owned());
+        }
+        if stream::from_f32(*release) == 0 || *release > 1.0 {
+            return contradiction("the release is not above 0 and at most 1".to_owned());
+        }
+        if !cooldowns.is_empty() && cooldowns.len() != classes {
+            return contradiction(format!("{} cooldowns for {classes} classes", cooldowns.len()));
+        }
+        if *gate > FULL_SCALE {
+            return contradiction("the gate lies above full scale".to_owned());
         }
         let valid = |threshold: &f32| (0.0..=1.0).contains(threshold);
         if !thresholds.iter().flatten().all(valid) {
@@ -299,6 +369,21 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_are_not_used_are_left_out() {
+        let text = |decision: &DecisionDefaults| serde_json::to_string(decision).unwrap();
+        let mut decision = meta().decision;
+        let usual = r#"{"hop":2187,"smoothing":3,"warm_up":0,"suppression":16000,"thresholds":[0.6,0.6,null]}"#;
+        assert_eq!(text(&decision), usual);
+        assert_eq!(serde_json::from_str::<DecisionDefaults>(usual).unwrap(), decision);
+        (decision.min_count, decision.release, decision.gate) = (2, 0.75, 1000);
+        decision.cooldowns = vec![1, 2, 3];
+        let again: DecisionDefaults = serde_json::from_str(&text(&decision)).unwrap();
+        assert_eq!(again, decision);
+        assert_eq!(again.classes().nth(1).map(|class| class.cooldown), Some(2));
+        assert_eq!(again.settings(9).release, 3 << 13);
+    }
+
+    #[test]
     fn models_of_others_are_told_apart_from_broken_ones() {
         assert_eq!(read(&[]), Err(MetaError::NotOurs));
         for index in 0..meta().to_properties().len() {
@@ -310,11 +395,16 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let mut wrong = vec![meta(), meta(), meta(), meta()];
+        let mut wrong = vec![meta(); 9];
         wrong[0].labels.pop();
         wrong[1].decision.thresholds.push(None);
         wrong[2].decision.thresholds[0] = Some(1.5);
         wrong[3].arch.window = 1;
+        wrong[4].decision.min_count = 0;
+        wrong[5].decision.release = 0.0;
+        wrong[6].decision.release = 1.1;
+        wrong[7].decision.cooldowns = vec![1, 2];
+        wrong[8].decision.gate = FULL_SCALE + 1;
         for meta in wrong {
             let read = read(&meta.to_properties());
             assert!(matches!(read, Err(MetaError::Contradiction(_))), "{read:?}");

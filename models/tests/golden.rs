@@ -1,19 +1,25 @@
-//! The bytes of a file of version 1, as `docs/model-format.md` describes them.
+//! The bytes of a file of version 2, as `docs/model-format.md` describes them.
 #![allow(clippy::unwrap_used)]
 
 use models::arch::{ArchSpec, Block, BlockKind, Head, Stem, Task};
 use models::meta::DecisionDefaults;
-use models::q8::{LayerParts, Model, Parts, padded};
+use models::q8::{FormatError, LayerParts, Model, Parts, padded, with_decision};
 use models::quant::Factor;
-use models::stream::{NEVER, ONE};
+use models::stream::{ClassSettings, NEVER, ONE};
 
 /// A file in hexadecimal; what follows a `#` is a comment.
-const SMALL: &str = include_str!("golden/small.hex");
+const SMALL: &str = include_str!("golden/version-2.hex");
+/// What the same file was before.
+const VERSION_1: &str = include_str!("golden/version-1.hex");
 
-fn golden() -> Vec<u8> {
-    let code = SMALL.lines().flat_map(|line| line.split('#').next());
+fn bytes(text: &str) -> Vec<u8> {
+    let code = text.lines().flat_map(|line| line.split('#').next());
     let digits = code.flat_map(str::split_whitespace);
     digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()
+}
+
+fn golden() -> Vec<u8> {
+    bytes(SMALL)
 }
 
 /// Numbers that tell where they belong: weights count up from `first`, and so do the others.
@@ -43,8 +49,12 @@ fn small() -> Parts {
         decision: DecisionDefaults {
             hop: 120,
             smoothing: 3,
+            min_count: 2,
+            release: 0.5,
             warm_up: 1,
             suppression: 16_000,
+            cooldowns: vec![24_000, 0],
+            gate: 1000,
             thresholds: vec![Some(0.5), None],
         },
         seed: 1 << 40,
@@ -74,6 +84,10 @@ fn the_reader_gives_the_numbers_back() {
     assert_eq!(decision.settings(300), parts.decision.settings(300));
     assert_eq!((decision.hop, decision.warm_up), (120, 1));
     assert_eq!(decision.thresholds().collect::<Vec<_>>(), [ONE / 2, NEVER]);
+    let classes: Vec<ClassSettings> = parts.decision.classes().collect();
+    assert_eq!(decision.classes().collect::<Vec<_>>(), classes);
+    assert_eq!((classes[0].cooldown, decision.gate), (24_000, 1000));
+    assert_eq!(decision.defaults(), parts.decision);
     assert_eq!(model.layers().len(), parts.layers.len());
     for (layer, wanted) in model.layers().iter().zip(&parts.layers) {
         assert_eq!((layer.limit, layer.scale), (wanted.limit, wanted.scale));
@@ -88,9 +102,39 @@ fn the_reader_gives_the_numbers_back() {
 }
 
 #[test]
+fn files_of_other_versions_are_refused() {
+    let error = Model::parse(&bytes(VERSION_1)).unwrap_err();
+    assert_eq!(error, FormatError::Version(1));
+    assert_eq!(
+        error.to_string(),
+        "the model has format version 1, this program reads version 2; export it again"
+    );
+}
+
+#[test]
 fn data_begins_at_a_multiple_of_16() {
     let bytes = golden();
     let body_len = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
     let data_len = u32::from_le_bytes(bytes[16..20].try_into().unwrap()) as usize;
     assert_eq!((20 + body_len).next_multiple_of(16) + data_len, bytes.len());
+}
+
+#[test]
+fn a_decision_is_replaced_and_nothing_else() {
+    let decision = DecisionDefaults {
+        hop: 7,
+        smoothing: 4,
+        suppression: 99,
+        cooldowns: Vec::new(),
+        thresholds: vec![None, Some(0.75)],
+        ..small().decision
+    };
+    let parts = Parts { decision: decision.clone(), ..small() };
+    let mut bytes = golden();
+    bytes.extend([1, 2, 3]);
+    assert_eq!(with_decision(&bytes, &decision).unwrap(), parts.encode());
+    let foreign = DecisionDefaults { thresholds: vec![None; 3], ..decision };
+    assert_eq!(with_decision(&bytes, &foreign), Err(FormatError::Decision));
+    bytes[30] ^= 1;
+    assert_eq!(with_decision(&bytes, &foreign), Err(FormatError::Checksum));
 }

@@ -16,6 +16,7 @@ fn read(bytes: &[u8]) -> Result<(), FormatError> {
     let classes = usize::from(arch.classes);
     assert_eq!(model.labels().filter(|label| !label.is_empty()).count(), classes);
     assert_eq!(model.decision().thresholds().len(), classes);
+    assert_eq!(model.decision().classes().len(), classes);
     assert!(model.decision().settings(arch.window).smoothing > 0);
     let table = arch.layers().unwrap();
     assert_eq!(model.layers().len(), table.layers.len());
@@ -122,8 +123,8 @@ fn what_the_header_says_is_checked() {
         read(&bytes).unwrap_err()
     };
     assert_eq!(changed(0, b'a'), FormatError::NotQ8);
-    assert_eq!(changed(4, 2), FormatError::Version(2));
-    assert_eq!(changed(5, 1), FormatError::Version(257));
+    assert_eq!(changed(4, 1), FormatError::Version(1));
+    assert_eq!(changed(5, 1), FormatError::Version(258));
     let mut damaged = sound_file();
     *damaged.last_mut().unwrap() ^= 1;
     assert_eq!(read(&damaged), Err(FormatError::Checksum));
@@ -144,6 +145,11 @@ fn what_the_body_says_is_checked() {
     assert_eq!(parts_with(|p| p.labels[0].push('\n')), Err(FormatError::Labels));
     assert_eq!(parts_with(|p| p.decision.hop = 0), Err(FormatError::Decision));
     assert_eq!(parts_with(|p| p.decision.smoothing = 0), Err(FormatError::Decision));
+    assert_eq!(parts_with(|p| p.decision.min_count = 0), Err(FormatError::Decision));
+    assert_eq!(parts_with(|p| p.decision.release = 0.0), Err(FormatError::Decision));
+    assert_eq!(parts_with(|p| p.decision.gate = u32::MAX), Err(FormatError::Decision));
+    assert_eq!(parts_with(|p| p.decision.cooldowns = vec![1]), Err(FormatError::Decision));
+    assert_eq!(parts_with(|p| p.decision.cooldowns = vec![u32::MAX; 3]), Ok(()));
     assert_eq!(parts_with(|p| p.decision.thresholds.truncate(2)), Err(FormatError::Decision));
     let stem = Err(FormatError::Layer(LayerName::Stem));
     assert_eq!(parts_with(|p| p.layers[0].limit = 0), stem);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use audio::RawFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use runtime::decision::{Overrides, Threshold};
+use runtime::decision::{DecisionFlags, Overrides};
 use runtime::engine::{self, EngineError, EngineKind};
 
 /// Classifies sound: whole recordings, streams, or what a microphone hears.
@@ -130,22 +130,8 @@ impl BenchModel {
 /// How detections are made and printed; defaults come with the model.
 #[derive(Debug, Args)]
 pub(crate) struct Detection {
-    /// Milliseconds between two windows; rounded to what lets windows share more work.
-    #[arg(long, value_name = "MS")]
-    hop: Option<f64>,
-    /// Windows averaged.
-    #[arg(long, value_name = "N")]
-    smoothing: Option<u16>,
-    /// Smallest confidence of a detection, 0 to 1, for all classes or as LABEL=X for one; may be
-    /// repeated.
-    #[arg(long, value_name = "[LABEL=]X")]
-    threshold: Vec<Threshold>,
-    /// Milliseconds after a detection in which nothing else is detected.
-    #[arg(long, value_name = "MS")]
-    suppression: Option<f64>,
-    /// Windows at the start in which nothing is detected.
-    #[arg(long, value_name = "N")]
-    warm_up: Option<u16>,
+    #[command(flatten)]
+    decision: DecisionFlags,
     /// Keep the seconds around detections and near misses as WAV files in this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) save_triggers: Option<PathBuf>,
@@ -163,13 +149,7 @@ pub(crate) struct Detection {
 impl Detection {
     /// The flags as overrides of a model's decision defaults.
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides {
-            hop_ms: self.hop,
-            smoothing: self.smoothing,
-            thresholds: self.threshold.clone(),
-            suppression_ms: self.suppression,
-            warm_up: self.warm_up,
-        }
+        self.decision.overrides()
     }
 }
 

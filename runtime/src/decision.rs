@@ -1,10 +1,15 @@
 //! How windows are cut and when a class counts as detected: the model's defaults, overridden by
 //! the user.
 
-use std::str::FromStr;
+mod flags;
+mod values;
 
-use models::arch::Streaming;
+use models::arch::{ArchSpec, Streaming};
 use models::meta::{DecisionDefaults, ModelMeta};
+use models::stream::from_f32;
+
+pub use flags::DecisionFlags;
+pub use values::{Cooldown, GateLevel, Threshold};
 
 /// Longest hop or suppression, in samples: more than 18 hours at 16 kHz.
 const MAX_SAMPLES: f64 = (1_u32 << 30) as f64;
@@ -21,34 +26,19 @@ pub struct Overrides {
     pub smoothing: Option<u16>,
     /// Thresholds of all or of single classes.
     pub thresholds: Vec<Threshold>,
+    /// Windows in succession that must reach the threshold.
+    pub min_count: Option<u16>,
+    /// Share of its threshold below which a detected class must fall.
+    pub release: Option<f32>,
     /// Milliseconds after a detection in which nothing else is detected.
     pub suppression_ms: Option<f64>,
+    /// Milliseconds after a detection in which the same class is not detected again, of all or of single
+    /// classes.
+    pub cooldowns: Vec<Cooldown>,
     /// Windows at the start in which nothing is detected.
     pub warm_up: Option<u16>,
-}
-
-/// A threshold, written `0.7` for all reported classes or `label=0.7` for one class.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Threshold {
-    /// The class, or all that are reported.
-    pub label: Option<String>,
-    /// Smallest smoothed posterior of a detection, 0 to 1.
-    pub value: f32,
-}
-
-impl FromStr for Threshold {
-    type Err = DecisionError;
-
-    fn from_str(text: &str) -> Result<Self, DecisionError> {
-        let (label, number) = match text.rsplit_once('=') {
-            Some((label, number)) => (Some(label.to_owned()), number),
-            None => (None, text),
-        };
-        match number.parse() {
-            Ok(value) if (0.0..=1.0).contains(&value) => Ok(Self { label, value }),
-            _ => Err(DecisionError::Threshold { text: text.to_owned() }),
-        }
-    }
+    /// Level below which windows are not computed.
+    pub gate: Option<GateLevel>,
 }
 
 /// Why an override is refused. Each prints as one line.
@@ -62,7 +52,30 @@ pub enum DecisionError {
         /// The text given.
         text: String,
     },
-    /// A threshold for a class that the model does not have.
+    /// Not a cooldown.
+    #[error(
+        "cooldown '{text}' is not a number of milliseconds; write 1500, or label=1500 for one class"
+    )]
+    Cooldown {
+        /// The text given.
+        text: String,
+    },
+    /// Not the level of a gate.
+    #[error("gate '{text}' is not a level from -90 to 0 dB; write -60, or off")]
+    Gate {
+        /// The text given.
+        text: String,
+    },
+    /// No windows that must reach the threshold.
+    #[error("a minimum count of 0 windows is not at least 1")]
+    MinCount,
+    /// A release at which a class is never free again, or one above its threshold.
+    #[error("a release of {share} is not more than 0 and at most 1")]
+    Release {
+        /// The share given.
+        share: f32,
+    },
+    /// A threshold or cooldown for a class that the model does not have.
     #[error("the model has no class '{label}'{}", hint(label, labels))]
     UnknownLabel {
         /// The label given.
@@ -120,11 +133,23 @@ impl Overrides {
     /// # Errors
     /// The first override that does not fit the model.
     pub fn apply(&self, meta: &ModelMeta) -> Result<DecisionDefaults, DecisionError> {
-        let rate_hz = meta.arch.sample_rate_hz;
-        let mut decision = meta.decision.clone();
+        self.apply_to(meta.decision.clone(), &meta.arch, &meta.labels)
+    }
+
+    /// These settings of a network with these labels, with these overrides.
+    ///
+    /// # Errors
+    /// As [`Overrides::apply`].
+    pub fn apply_to(
+        &self,
+        mut decision: DecisionDefaults,
+        arch: &ArchSpec,
+        labels: &[String],
+    ) -> Result<DecisionDefaults, DecisionError> {
+        let rate_hz = arch.sample_rate_hz;
         if let Some(ms) = self.hop_ms {
             let wanted = samples("hop", ms, rate_hz)?.max(1);
-            decision.hop = Streaming::near(&meta.arch, wanted).unwrap_or(wanted);
+            decision.hop = Streaming::near(arch, wanted).unwrap_or(wanted);
         }
         if f64::from(decision.hop) > MAX_SAMPLES {
             return Err(DecisionError::Hop { samples: decision.hop });
@@ -134,11 +159,21 @@ impl Overrides {
         }
         decision.smoothing = self.smoothing.unwrap_or(decision.smoothing);
         decision.warm_up = self.warm_up.unwrap_or(decision.warm_up);
-        let most = (MAX_HISTORY / meta.labels.len().max(1)).max(1);
+        decision.gate = self.gate.map_or(decision.gate, GateLevel::mean_square);
+        decision.min_count = self.min_count.unwrap_or(decision.min_count);
+        if decision.min_count == 0 {
+            return Err(DecisionError::MinCount);
+        }
+        decision.release = self.release.unwrap_or(decision.release);
+        if from_f32(decision.release) == 0 || decision.release > 1.0 {
+            return Err(DecisionError::Release { share: decision.release });
+        }
+        let most = (MAX_HISTORY / labels.len().max(1)).max(1);
         if !(1..=most).contains(&usize::from(decision.smoothing)) {
             return Err(DecisionError::Smoothing { windows: decision.smoothing, most });
         }
-        self.apply_thresholds(&mut decision, &meta.labels)?;
+        self.apply_thresholds(&mut decision, labels)?;
+        self.apply_cooldowns(&mut decision, labels, rate_hz)?;
         Ok(decision)
     }
 
@@ -152,15 +187,40 @@ impl Overrides {
         }
         for Threshold { label, value } in &self.thresholds {
             let Some(label) = label else { continue };
-            let class = labels.iter().position(|known| known == label);
-            let Some(slot) = class.and_then(|class| decision.thresholds.get_mut(class)) else {
-                let (label, labels) = (label.clone(), labels.to_vec());
-                return Err(DecisionError::UnknownLabel { label, labels });
-            };
-            *slot = Some(*value);
+            let class = class(label, labels)?;
+            if let Some(slot) = decision.thresholds.get_mut(class) {
+                *slot = Some(*value);
+            }
         }
         Ok(())
     }
+
+    fn apply_cooldowns(
+        &self,
+        decision: &mut DecisionDefaults,
+        labels: &[String],
+        rate_hz: u32,
+    ) -> Result<(), DecisionError> {
+        if !self.cooldowns.is_empty() {
+            decision.cooldowns.resize(labels.len(), 0);
+        }
+        for Cooldown { ms, .. } in self.cooldowns.iter().filter(|c| c.label.is_none()) {
+            decision.cooldowns.fill(samples("cooldown", *ms, rate_hz)?);
+        }
+        for Cooldown { label, ms } in &self.cooldowns {
+            let Some(label) = label else { continue };
+            decision.cooldowns[class(label, labels)?] = samples("cooldown", *ms, rate_hz)?;
+        }
+        Ok(())
+    }
+}
+
+/// The class of a label.
+fn class(label: &str, labels: &[String]) -> Result<usize, DecisionError> {
+    labels.iter().position(|known| known == label).ok_or_else(|| DecisionError::UnknownLabel {
+        label: label.to_owned(),
+        labels: labels.to_vec(),
+    })
 }
 
 /// Milliseconds as the nearest number of samples.
@@ -217,14 +277,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_threshold_is_refused() {
-        for text in ["", "x", "1.5", "-0.1", "nan", "low=", "=", "low=2"] {
-            let error = thresholds(&[text]).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("threshold '{text}' is not")), "{error}");
-        }
-    }
-
-    #[test]
     fn unknown_labels_are_answered_with_the_known_ones() {
         let error = thresholds(&["hihg=0.5"]).unwrap_err().to_string();
         let expected =
@@ -232,6 +284,37 @@ mod tests {
         assert_eq!(error, expected);
         let error = thresholds(&["zz=0.5"]).unwrap_err().to_string();
         assert_eq!(error, "the model has no class 'zz'; it has: low, high, _silence_");
+    }
+
+    #[test]
+    fn cooldowns_are_the_classes_own() {
+        let apply = |texts: &[&str]| {
+            let cooldowns = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+            let overrides = Overrides { cooldowns, ..Overrides::default() };
+            overrides.apply(&tiny_meta()).map(|decision| decision.cooldowns)
+        };
+        assert!(apply(&[]).unwrap().is_empty());
+        assert_eq!(apply(&["high=1000"]).unwrap(), [0, 16_000, 0]);
+        assert_eq!(apply(&["high=1", "2"]).unwrap(), [32, 16, 32]);
+        let error = apply(&["hig=1"]).unwrap_err().to_string();
+        assert!(error.contains("did you mean 'high'?"), "{error}");
+        let error = apply(&["high=x"]).unwrap_err().to_string();
+        assert!(error.starts_with("cooldown 'high=x' is not"), "{error}");
+        assert!(matches!(apply(&["-1"]), Err(DecisionError::Duration { what: "cooldown", .. })));
+    }
+
+    #[test]
+    fn counts_and_releases_are_bounded() {
+        let apply = |min_count, release| {
+            Overrides { min_count, release, ..Overrides::default() }.apply(&tiny_meta())
+        };
+        let decision = apply(Some(3), Some(0.5)).unwrap();
+        assert_eq!((decision.min_count, decision.release), (3, 0.5));
+        assert_eq!(apply(Some(0), None), Err(DecisionError::MinCount));
+        for share in [0.0, -1.0, 1.01, f32::NAN] {
+            let error = apply(None, Some(share)).unwrap_err().to_string();
+            assert!(error.starts_with("a release of "), "{error}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use audio::{AudioError, Resampler};
 use models::meta::{DecisionDefaults, ModelMeta};
 use models::stream::{Detector, Q15, SettingsError, from_f32};
 
-use crate::engine::{EngineError, Stream};
+use crate::engine::{EngineError, Gated, Quiet, Stream};
 use crate::sink::Sink;
 
 /// Why a stream ends before its source does.
@@ -39,7 +39,7 @@ pub struct Pipeline<S> {
 /// What happens at the model's rate.
 #[derive(Debug)]
 struct Windows<S> {
-    stream: S,
+    stream: Gated<S>,
     position: u64,
     posteriors: Vec<f32>,
     rounded: Vec<Q15>,
@@ -53,17 +53,18 @@ impl<S: Stream> Pipeline<S> {
     /// # Errors
     /// [`PipelineError::Rate`] and [`PipelineError::Settings`].
     pub fn new(
-        mut stream: S,
+        stream: S,
         source_rate_hz: u32,
         decision: &DecisionDefaults,
     ) -> Result<Self, PipelineError> {
+        let mut stream = Gated::new(stream, decision.gate);
         stream.reset();
         let arch = &stream.meta().arch;
         let classes = usize::from(arch.classes);
         let resampler = Resampler::new(source_rate_hz, arch.sample_rate_hz)?;
         let settings = decision.settings(arch.window);
         let memory_len = Detector::<Vec<Q15>>::memory_len(classes, settings.smoothing);
-        let detector = Detector::new(settings, &decision.thresholds_q15(), vec![0; memory_len])?;
+        let detector = Detector::new(settings, decision.classes(), vec![0; memory_len])?;
         Ok(Self {
             resampler,
             resampled: Vec::new(),
@@ -85,6 +86,11 @@ impl<S: Stream> Pipeline<S> {
     /// Samples at the model's rate so far.
     pub const fn position(&self) -> u64 {
         self.windows.position
+    }
+
+    /// How many windows there were, and how many of them were too quiet to be computed.
+    pub const fn quiet(&self) -> Quiet {
+        self.windows.stream.counts()
     }
 
     /// Takes samples at the source's rate and hands the results of the windows that they
@@ -186,8 +192,17 @@ mod tests {
     }
 
     fn run(window: u32, hop: u32, rate_hz: u32, blocks: &[&[f32]]) -> Collected {
-        let mut pipeline =
-            Pipeline::new(Rolling::new(toy(window), hop), rate_hz, &decision(hop)).unwrap();
+        run_with(window, &decision(hop), rate_hz, blocks)
+    }
+
+    fn run_with(
+        window: u32,
+        decision: &DecisionDefaults,
+        rate_hz: u32,
+        blocks: &[&[f32]],
+    ) -> Collected {
+        let stream = Rolling::new(toy(window), decision.hop);
+        let mut pipeline = Pipeline::new(stream, rate_hz, decision).unwrap();
         let mut results = Collected::default();
         for block in blocks {
             pipeline.push(block, &mut results).unwrap();
@@ -248,8 +263,37 @@ mod tests {
         assert!(matches!(error, PipelineError::Output(_)));
     }
 
+    /// All settings that decide, away from what they usually are.
+    fn strict(hop: u32) -> DecisionDefaults {
+        let release = 0.75;
+        let cooldowns = vec![100, 300, 0];
+        DecisionDefaults { min_count: 2, release, cooldowns, gate: 30_000_000, ..decision(hop) }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn chunking_changes_nothing_with_other_settings(
+            cuts in prop::collection::vec(0..900_usize, 0..12),
+            parts in prop::collection::vec((0.0..1.0_f32, 1..400_usize), 1..8),
+            window in 1..300_u32, hop in 1..100_u32,
+        ) {
+            let part = |(level, length): &(f32, usize)| {
+                tone(333.0, *length).into_iter().map(move |s| s * level).collect::<Vec<f32>>()
+            };
+            let samples: Vec<f32> = parts.iter().flat_map(part).collect();
+            let whole = run_with(window, &strict(hop), 16_000, &[&samples]);
+            let mut blocks = Vec::new();
+            let mut rest = samples.as_slice();
+            for cut in cuts {
+                let (block, tail) = rest.split_at(cut.min(rest.len()));
+                blocks.push(block);
+                rest = tail;
+            }
+            blocks.push(rest);
+            prop_assert_eq!(run_with(window, &strict(hop), 16_000, &blocks), whole);
+        }
 
         #[test]
         fn chunking_changes_nothing(

@@ -8,6 +8,7 @@ mod int8;
 mod negatives;
 mod onnx;
 mod resume;
+mod streams;
 mod trained;
 mod whole_path;
 mod zoo;

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, crossval, data_inspect, data_stream, data_synth, describe, evaluate, export, fit,
+    bench, crossval, data_inspect, data_negatives, data_stream, data_synth, describe, evaluate,
+    export, fit, tune,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -29,6 +30,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Write a training run as a model for the runtime.
     Export(export::ExportArgs),
+    /// Choose how a model decides on a stream, for a wanted rate of false accepts.
+    Tune(tune::TuneArgs),
     /// Measure how fast a network trains on this computer.
     Bench(bench::BenchArgs),
 }
@@ -41,6 +44,8 @@ enum DataCommand {
     Synth(data_synth::SynthArgs),
     /// Make a test recording with words at known places.
     Stream(data_stream::StreamArgs),
+    /// Make recordings without any command, to train with.
+    Negatives(data_negatives::NegativesArgs),
 }
 
 impl Cli {
@@ -53,11 +58,13 @@ impl Cli {
             Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
             Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
+            Command::Data(DataCommand::Negatives(args)) => data_negatives::run(&args),
             Command::Describe(args) => describe::run(&args),
             Command::Fit(args) => fit::run(&args),
             Command::Crossval(args) => crossval::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
+            Command::Tune(args) => tune::run(&args),
             Command::Bench(args) => bench::run(&args),
         }
     }

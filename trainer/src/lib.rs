@@ -4,7 +4,7 @@
 //!    synthetic speech, test streams.
 //! 2. [`net`] is the network of an architecture in Burn; [`kernel`] holds its inner loops on the CPU.
 //! 3. [`fit`] trains it into a run folder.
-//! 4. [`evaluate`] measures a run or an exported model.
+//! 4. [`evaluate`] measures a run or an exported model, on clips or on streams.
 //! 5. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
 //!    microcontrollers.
 //!

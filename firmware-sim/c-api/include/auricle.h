@@ -181,6 +181,7 @@ bool auricle_poll(struct AuricleListener *listener,
 AuricleStatus auricle_reset(struct AuricleListener *listener);
 
 // Writes the posteriors of the newest window to out, one a class, in units of 1/32768.
+// Those of a window that the gate of the model's settings finds quiet are 0.
 // AURICLE_STATUS_BUFFER if count is below the number of classes, AURICLE_STATUS_NO_WINDOW if
 // there was no window yet.
 //

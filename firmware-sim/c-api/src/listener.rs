@@ -42,10 +42,8 @@ impl<'m, 'r> Listener<'m, 'r> {
         let Memory { engine, detector, posteriors } = memory;
         let engine = Engine::new(model, hop, engine).map_err(|_| AuricleStatus::Memory)?;
         let decision = model.decision();
-        // The detector copies its thresholds, so they can lie where the posteriors will.
-        posteriors.iter_mut().zip(decision.thresholds()).for_each(|(to, from)| *to = from);
         let settings = decision.settings(model.arch().window);
-        let detector = Detector::new(settings, posteriors, detector);
+        let detector = Detector::new(settings, decision.classes(), detector);
         let detector = detector.map_err(|_| AuricleStatus::Memory)?;
         let queue = Queue::default();
         Ok(Self { model, engine, detector, posteriors, heard: false, hop, queue })

@@ -72,10 +72,9 @@ fn expected(bytes: &[u8], hop: u32, samples: &[i16]) -> (Vec<AuricleEvent>, Vec<
     let hop = if hop == 0 { model.decision().hop } else { hop };
     let mut memory = vec![0; memory_words(&model, hop).unwrap()];
     let mut engine = Engine::new(&model, hop, &mut memory).unwrap();
-    let thresholds: Vec<u16> = model.decision().thresholds().collect();
     let settings = model.decision().settings(model.arch().window);
-    let len = Detector::<Vec<u16>>::memory_len(thresholds.len(), settings.smoothing);
-    let mut detector = Detector::new(settings, &thresholds, vec![0; len]).unwrap();
+    let len = Detector::<Vec<u16>>::memory_len(model.arch().classes.into(), settings.smoothing);
+    let mut detector = Detector::new(settings, model.decision().classes(), vec![0; len]).unwrap();
     let (mut events, mut newest) = (Vec::new(), Vec::new());
     engine.push(samples, |posteriors, end| {
         newest = posteriors.to_vec();

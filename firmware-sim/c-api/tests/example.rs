@@ -64,10 +64,9 @@ fn expected(bytes: &[u8], samples: &[i16]) -> String {
     let hop = model.decision().hop;
     let mut memory = vec![0; memory_words(&model, hop).unwrap()];
     let mut engine = Engine::new(&model, hop, &mut memory).unwrap();
-    let thresholds: Vec<u16> = model.decision().thresholds().collect();
     let settings = model.decision().settings(model.arch().window);
-    let len = Detector::<Vec<u16>>::memory_len(thresholds.len(), settings.smoothing);
-    let mut detector = Detector::new(settings, &thresholds, vec![0; len]).unwrap();
+    let len = Detector::<Vec<u16>>::memory_len(model.arch().classes.into(), settings.smoothing);
+    let mut detector = Detector::new(settings, model.decision().classes(), vec![0; len]).unwrap();
     let mut lines = String::new();
     engine.push(samples, |posteriors, end| {
         if let Some(event) = detector.push(posteriors, end) {

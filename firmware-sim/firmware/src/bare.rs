@@ -7,7 +7,7 @@ use firmware_sim::Engine;
 use models::q8::Model;
 use models::stream::{Detector, Q15};
 
-use crate::constants::{self, CLASSES, DETECTOR_WORDS, ENGINE_WORDS, HOP};
+use crate::constants::{self, DETECTOR_WORDS, ENGINE_WORDS, HOP};
 use crate::ring;
 
 /// The memory of engine and detector.
@@ -33,10 +33,9 @@ fn run(memory: Memory) -> Option<()> {
     // By reference: a model on the stack is enough.
     let model = model.as_ref().ok()?;
     let mut engine = Engine::new(model, HOP, memory.engine).ok()?;
-    let mut thresholds = [0; CLASSES];
-    thresholds.iter_mut().zip(model.decision().thresholds()).for_each(|(to, from)| *to = from);
-    let settings = model.decision().settings(model.arch().window);
-    let mut detector = Detector::new(settings, &thresholds, memory.detector).ok()?;
+    let decision = model.decision();
+    let settings = decision.settings(model.arch().window);
+    let mut detector = Detector::new(settings, decision.classes(), memory.detector).ok()?;
     let mut samples = [0; 64];
     loop {
         let count = ring::take(&mut samples);

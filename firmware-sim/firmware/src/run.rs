@@ -3,10 +3,10 @@
 use cortex_m_semihosting::debug;
 use firmware_sim::Engine;
 use models::q8::Model;
-use models::stream::{Detector, Q15, Settings};
+use models::stream::{Detector, Q15};
 
 use crate::board::Counter;
-use crate::constants::{CLASSES, DETECTOR_WORDS, ENGINE_WORDS, HOP};
+use crate::constants::{DETECTOR_WORDS, ENGINE_WORDS, HOP};
 use crate::report::{self, Reported};
 use crate::stack::Paint;
 use crate::watch::Watch;
@@ -40,8 +40,10 @@ fn run(counter: &Counter, memory: Memory) -> Result<(), Reported> {
     // By reference: a model on the stack is enough.
     let model = model.as_ref().map_err(report::error)?;
     let mut engine = Engine::new(model, HOP, memory.engine).map_err(report::error)?;
-    let settings = model.decision().settings(model.arch().window);
-    let mut detector = detector(model, settings, memory.detector)?;
+    let decision = model.decision();
+    let settings = decision.settings(model.arch().window);
+    let detector = Detector::new(settings, decision.classes(), memory.detector);
+    let mut detector = detector.map_err(report::error)?;
     let mut watch = Watch::new(counter);
     let mut total = Total { stack_start: paint.peak(), ..Total::default() };
     let mut since_window = 0;
@@ -70,16 +72,6 @@ fn run(counter: &Counter, memory: Memory) -> Result<(), Reported> {
     report::total(&total);
     watch.report(total.hops());
     Ok(())
-}
-
-fn detector<'m>(
-    model: &Model<'_>,
-    settings: Settings,
-    memory: &'m mut [Q15; DETECTOR_WORDS],
-) -> Result<Detector<&'m mut [Q15; DETECTOR_WORDS]>, Reported> {
-    let mut thresholds = [0; CLASSES];
-    thresholds.iter_mut().zip(model.decision().thresholds()).for_each(|(to, from)| *to = from);
-    Detector::new(settings, &thresholds, memory).map_err(report::error)
 }
 
 /// What the whole run took.

@@ -15,7 +15,7 @@ use core::convert::Infallible;
 use core::fmt;
 
 use models::q8::{MemoryPlan, Model};
-use models::stream::{Q15, RollingWindows};
+use models::stream::{Gate, Q15, RollingWindows};
 
 pub use crate::kernel::Prepared;
 use network::Network;
@@ -29,6 +29,7 @@ pub struct Engine<'m, 'r> {
     /// Cuts the stream into the stem's inputs, or into whole windows where nothing is shared.
     samples: RollingWindows<&'r mut [i16]>,
     network: Network<'m, 'r>,
+    gate: Gate,
     window: usize,
     hop: usize,
     /// Samples of the stem's next input, where its inputs do not overlap.
@@ -93,6 +94,9 @@ fn words(model: &Model<'_>, plan: &MemoryPlan) -> usize {
 impl<'m, 'r> Engine<'m, 'r> {
     /// The engine at the start of a stream, with windows every `hop` samples.
     ///
+    /// Windows that are quiet by the gate of the model's decision settings have posteriors of 0; of them only the
+    /// columns that others share are computed.
+    ///
     /// # Errors
     /// A hop of 0, or less memory than [`memory_words`].
     #[inline(never)]
@@ -100,12 +104,14 @@ impl<'m, 'r> Engine<'m, 'r> {
         if hop == 0 {
             return Err(EngineError::NoHop);
         }
-        Self::with_plan(model, &MemoryPlan::new(model, hop), memory)
+        let gate = Gate::new(model.decision().gate, model.arch().window, hop);
+        Self::with_plan(model, &MemoryPlan::new(model, hop), gate, memory)
     }
 
     fn with_plan(
         model: &'m Model<'m>,
         plan: &MemoryPlan,
+        gate: Gate,
         memory: &'r mut [u32],
     ) -> Result<Self, EngineError> {
         let (needed, given) = (words(model, plan), memory.len());
@@ -121,16 +127,18 @@ impl<'m, 'r> Engine<'m, 'r> {
         let samples = RollingWindows::new(samples, len, step);
         let network = Network::new(model, plan, memory);
         let until_window = window;
-        Ok(Self { samples, network, window, hop, started: 0, until_window, position: 0 })
+        Ok(Self { samples, network, gate, window, hop, started: 0, until_window, position: 0 })
     }
 
-    /// An engine for windows that follow each other without overlap: nothing is shared, and columns come in
-    /// their order. For measuring on single windows, with a [`Engine::reset`] in between.
+    /// An engine for windows that follow each other without overlap: nothing is shared, no window is quiet, and
+    /// columns come in their order. For measuring on single windows, with a [`Engine::reset`] in between.
     ///
     /// # Errors
     /// Less memory than [`window_memory_words`].
     pub fn for_windows(model: &'m Model<'m>, memory: &'r mut [u32]) -> Result<Self, EngineError> {
-        Self::with_plan(model, &MemoryPlan::for_windows(model), memory)
+        let window = model.arch().window;
+        let gate = Gate::new(0, window, window);
+        Self::with_plan(model, &MemoryPlan::for_windows(model), gate, memory)
     }
 
     /// Reads the weights from where a host prepared them for its vector instructions. The results
@@ -148,6 +156,7 @@ impl<'m, 'r> Engine<'m, 'r> {
     pub fn reset(&mut self) {
         self.samples.reset();
         self.network.reset();
+        self.gate.reset();
         (self.started, self.until_window, self.position) = (0, self.window, 0);
     }
 
@@ -168,12 +177,13 @@ impl<'m, 'r> Engine<'m, 'r> {
         while !samples.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(self.until_window));
             samples = later;
+            self.gate.push(now);
             self.feed(now, observer);
             self.until_window -= now.len();
             self.position += now.len() as u64;
             if self.until_window == 0 {
                 self.until_window = self.hop;
-                let posteriors = self.network.finish(observer);
+                let posteriors = self.network.finish(self.gate.is_quiet(), observer);
                 observer.window(posteriors, self.position);
             }
         }
@@ -208,11 +218,11 @@ impl<'m, 'r> Engine<'m, 'r> {
 
     fn feed_windows(&mut self, samples: &[i16], observer: &mut impl Observer) {
         let network = &mut self.network;
-        let shares = network.shares();
+        let (shares, quiet) = (network.shares(), self.gate.is_quiet());
         let fed = self.samples.push(samples, |samples, _| {
             if shares {
                 network.stem(samples, observer);
-            } else {
+            } else if !quiet {
                 network.whole(samples, observer);
             }
             Ok::<_, Infallible>(())

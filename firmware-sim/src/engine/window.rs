@@ -11,8 +11,15 @@ use super::observer::{Observer, Part};
 use crate::kernel::{self, Reach};
 
 impl Network<'_, '_> {
-    /// A window's posteriors, once its last sample is in.
-    pub(super) fn finish(&mut self, observer: &mut impl Observer) -> &[Q15] {
+    /// A window's posteriors, once its last sample is in. Those of a quiet one are 0, whatever its columns.
+    pub(super) fn finish(&mut self, quiet: bool, observer: &mut impl Observer) -> &[Q15] {
+        if quiet {
+            if self.shares() {
+                self.levels[self.shared - 1].drop_left();
+            }
+            self.scratch.posteriors.fill(0);
+            return self.scratch.posteriors;
+        }
         if self.shares() {
             for level in 1..self.shared {
                 let newest = self.levels[level - 1].newest(true);

@@ -2,7 +2,7 @@
 
 use models::arch::ArchSpec;
 use models::q8::{Model, Parts};
-use models::stream::Q15;
+use models::stream::{Gate, Q15};
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
@@ -74,6 +74,47 @@ proptest! {
             engine = engine.with_prepared(&prepared);
             prop_assert_eq!(stream(&mut engine, &samples, &chunks), expected);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn quiet_windows_are_skipped_and_no_other(
+        arch in random::arch(), seed: u64, level in 0..9usize, factor in 1..40usize, any: bool,
+        chunks in prop::collection::vec(1..300usize, 1..6), gate in 1..30_000u32,
+        sounds in prop::collection::vec((any::<bool>(), 1..400usize), 1..12),
+    ) {
+        let mut parts = random::model(&arch, seed);
+        let hop = any_hop(&arch, level, factor, any);
+        let mut samples = random::Noise(seed).samples(arch.window as usize + 12 * hop);
+        let mut rest = samples.as_mut_slice();
+        for (loud, length) in sounds {
+            let (now, later) = rest.split_at_mut(length.min(rest.len()));
+            if !loud {
+                now.iter_mut().for_each(|sample| *sample /= 256);
+            }
+            rest = later;
+        }
+        let mut expected = expected(&parts, &samples, hop);
+        let mut silence = Gate::new(gate, arch.window, hop as u32);
+        let mut start = 0;
+        for (posteriors, end) in &mut expected {
+            silence.push(&samples[start..*end as usize]);
+            start = *end as usize;
+            if silence.is_quiet() {
+                posteriors.fill(0);
+            }
+        }
+        parts.decision.gate = gate;
+        let bytes = parts.encode();
+        let model = Model::parse(&bytes).unwrap();
+        let mut memory = vec![0; memory_words(&model, hop as u32).unwrap()];
+        let mut engine = Engine::new(&model, hop as u32, &mut memory).unwrap();
+        prop_assert_eq!(stream(&mut engine, &samples, &chunks), expected.clone());
+        engine.reset();
+        prop_assert_eq!(stream(&mut engine, &samples, &chunks), expected);
     }
 }
 

@@ -4,7 +4,7 @@ mod engine;
 pub(crate) mod random;
 mod reference;
 
-use models::stream::{NEVER, ONE, Settings};
+use models::stream::{ClassSettings, NEVER, ONE, Settings};
 use std::vec;
 use std::vec::Vec;
 
@@ -15,12 +15,21 @@ const SMOOTHING: u16 = 3;
 
 #[test]
 fn fixed_memory_takes_the_decisions_of_the_host() {
-    let settings =
-        Settings { window: 16_000, smoothing: SMOOTHING, warm_up: 1, suppression: 9_000 };
-    let thresholds = [ONE / 2, ONE / 3, NEVER];
+    let settings = Settings {
+        window: 16_000,
+        smoothing: SMOOTHING,
+        min_count: 1,
+        release: ONE,
+        warm_up: 1,
+        suppression: 9_000,
+    };
+    let classes = || {
+        let thresholds = [ONE / 2, ONE / 3, NEVER].into_iter();
+        thresholds.map(|threshold| ClassSettings { threshold, cooldown: 0 })
+    };
     const LEN: usize = memory_len(CLASSES, SMOOTHING);
-    let mut fixed: FixedDetector<LEN> = Detector::new(settings, &thresholds, [0; LEN]).unwrap();
-    let mut host = Detector::new(settings, &thresholds, vec![0; LEN]).unwrap();
+    let mut fixed: FixedDetector<LEN> = Detector::new(settings, classes(), [0; LEN]).unwrap();
+    let mut host = Detector::new(settings, classes(), vec![0; LEN]).unwrap();
     let (mut state, mut events): (u32, Vec<_>) = (1, Vec::new());
     for window in 0..500u64 {
         let posteriors: [Q15; CLASSES] = core::array::from_fn(|_| {

@@ -19,9 +19,8 @@ fn expected(samples: &[i16]) -> Vec<Value> {
     let model = Model::parse(&bytes).unwrap();
     let mut memory = vec![0; window_memory_words(&model)];
     let mut engine = Engine::for_windows(&model, &mut memory).unwrap();
-    let thresholds: Vec<Q15> = model.decision().thresholds().collect();
     let settings = model.decision().settings(WINDOW as u32);
-    let mut detector = Detector::new(settings, &thresholds, vec![0; 100]).unwrap();
+    let mut detector = Detector::new(settings, model.decision().classes(), vec![0; 100]).unwrap();
     let seconds = |samples: u64| samples as f64 / 16_000.0;
     let mut found = Vec::new();
     for start in (0..=samples.len() - WINDOW).step_by(HOP) {

@@ -20,12 +20,12 @@ pub use layout::{Shape, padded};
 pub use memory::{LevelMemory, MemoryPlan};
 pub use read::{Decision, Model};
 #[cfg(feature = "alloc")]
-pub use write::{LayerParts, Parts};
+pub use write::{LayerParts, Parts, with_decision};
 
 /// The first bytes of every file.
 pub const MAGIC: [u8; 4] = *b"ARQ8";
 /// Version of the container; a reader refuses any other.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes before the body: magic, version, two zero bytes, checksum, body length, data length.
 pub const HEADER_LEN: usize = 20;
 /// The data begins at a multiple of so many bytes from the file's start.

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::layer::word;
 use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, Layer, MAGIC, Shape, VERSION, checksum};
 use crate::arch::{ArchSpec, Head, LayerName, MAX_BLOCKS, Stem, Task};
-use crate::stream::{NEVER, Q15, Settings};
+#[cfg(feature = "alloc")]
+use crate::meta::DecisionDefaults;
+#[cfg(feature = "alloc")]
+use crate::stream::to_f32;
+use crate::stream::{ClassSettings, FULL_SCALE, NEVER, ONE, Q15, Settings};
 
 /// The most layers a network may have.
 pub(super) const MAX_LAYERS: usize = MAX_BLOCKS + 3;
@@ -28,27 +32,88 @@ pub struct Decision<'a> {
     pub hop: u32,
     /// Windows averaged.
     pub smoothing: u16,
+    /// Windows in succession whose average reaches the threshold before a detection.
+    pub min_count: u16,
+    /// Share of its threshold below which a detected class must fall before it is detected again.
+    pub release: Q15,
     /// Windows after a reset in which nothing is detected.
     pub warm_up: u16,
     /// Samples after a detection in which nothing else is detected.
     pub suppression: u32,
+    /// Level of the gate, a mean square of samples; 0 for none.
+    pub gate: u32,
     /// One threshold a class: Q15, little-endian.
     #[serde(borrow)]
     pub(super) thresholds: &'a [u8],
+    /// One cooldown a class in samples: u32, little-endian; or nothing.
+    #[serde(borrow)]
+    pub(super) cooldowns: &'a [u8],
 }
 
 impl<'a> Decision<'a> {
+    const EMPTY: Self = Self {
+        hop: 0,
+        smoothing: 0,
+        min_count: 0,
+        release: 0,
+        warm_up: 0,
+        suppression: 0,
+        gate: 0,
+        thresholds: &[],
+        cooldowns: &[],
+    };
+
     /// The settings that the decision core takes.
     #[must_use]
     pub const fn settings(&self, window: u32) -> Settings {
-        let Self { smoothing, warm_up, suppression, .. } = *self;
-        Settings { window, smoothing, warm_up, suppression }
+        let Self { smoothing, min_count, release, warm_up, suppression, .. } = *self;
+        Settings { window, smoothing, min_count, release, warm_up, suppression }
+    }
+
+    /// The classes as the decision core takes them.
+    pub fn classes(&self) -> impl ExactSizeIterator<Item = ClassSettings> + 'a {
+        let cooldowns = self.cooldowns;
+        self.thresholds().enumerate().map(move |(class, threshold)| {
+            let cooldown = cooldowns.as_chunks().0.get(class);
+            let cooldown = cooldown.map_or(0, |bytes| u32::from_le_bytes(*bytes));
+            ClassSettings { threshold, cooldown }
+        })
+    }
+
+    /// Whether all of it makes sense, for so many classes.
+    fn fits(&self, classes: usize) -> bool {
+        let complete = self.thresholds.len() == 2 * classes;
+        let cooldowns = self.cooldowns.is_empty() || self.cooldowns.len() == 4 * classes;
+        let sensible = |threshold: Q15| threshold <= ONE || threshold == NEVER;
+        let counts = self.hop > 0 && self.smoothing > 0 && self.min_count > 0;
+        let levels = (1..=ONE).contains(&self.release) && self.gate <= FULL_SCALE;
+        complete && cooldowns && counts && levels && self.thresholds().all(sensible)
     }
 
     /// The thresholds that the decision core takes, one a class; [`NEVER`] for classes that are
     /// never reported.
     pub fn thresholds(&self) -> impl ExactSizeIterator<Item = Q15> + 'a {
         self.thresholds.chunks_exact(2).map(|bytes| Q15::from_le_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// The same as what an ONNX model carries.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn defaults(&self) -> DecisionDefaults {
+        let Self { hop, smoothing, min_count, warm_up, suppression, gate, .. } = *self;
+        let threshold = |threshold| (threshold != NEVER).then(|| to_f32(threshold));
+        let cooldowns = self.cooldowns.as_chunks().0.iter();
+        DecisionDefaults {
+            hop,
+            smoothing,
+            min_count,
+            release: to_f32(self.release),
+            warm_up,
+            suppression,
+            cooldowns: cooldowns.map(|bytes| u32::from_le_bytes(*bytes)).collect(),
+            gate,
+            thresholds: self.thresholds().map(threshold).collect(),
+        }
     }
 }
 
@@ -91,7 +156,7 @@ impl<'a> Model<'a> {
             task: Task::MultiClass,
         },
         labels: "",
-        decision: Decision { hop: 0, smoothing: 0, warm_up: 0, suppression: 0, thresholds: &[] },
+        decision: Decision::EMPTY,
         seed: 0,
         layers: heapless::Vec::new(),
     };
@@ -122,12 +187,8 @@ impl<'a> Model<'a> {
         if labels().any(<[u8]>::is_empty) || labels().count() != usize::from(self.arch.classes) {
             return Err(FormatError::Labels);
         }
-        let decision = &self.decision;
-        let complete = decision.thresholds.len() == 2 * usize::from(self.arch.classes);
-        let sensible = |threshold: Q15| threshold <= crate::stream::ONE || threshold == NEVER;
-        let fine =
-            decision.hop > 0 && decision.smoothing > 0 && decision.thresholds().all(sensible);
-        if complete && fine { Ok(()) } else { Err(FormatError::Decision) }
+        let fits = self.decision.fits(self.arch.classes.into());
+        if fits { Ok(()) } else { Err(FormatError::Decision) }
     }
 
     /// Cuts the data into layers.
@@ -205,7 +266,7 @@ impl fmt::Debug for Model<'_> {
 
 /// Checks header and checksum, and returns body and data.
 #[inline(never)]
-fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
+pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     let (header, rest) = match bytes.split_at_checked(HEADER_LEN) {
         Some(parts) => parts,
         None if bytes.starts_with(&MAGIC) => {

@@ -5,11 +5,15 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use super::read::{MAX_LAYERS, Scale};
-use super::{DATA_ALIGNMENT, Decision, HEADER_LEN, MAGIC, Shape, VERSION, checksum, padded};
+use super::read::{MAX_LAYERS, Scale, split};
+use super::{
+    DATA_ALIGNMENT, Decision, FormatError, HEADER_LEN, Layer, MAGIC, Model, Shape, VERSION,
+    checksum, padded,
+};
 use crate::arch::ArchSpec;
 use crate::meta::DecisionDefaults;
 use crate::quant::Factor;
+use crate::stream::from_f32;
 
 /// Everything that goes into a model file.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,38 +73,94 @@ impl Parts {
             layer.write(shape, &mut data);
         }
         let body = self.body();
-        let data_start = (HEADER_LEN + body.len()).next_multiple_of(DATA_ALIGNMENT);
-        let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("models are smaller than 4 GiB");
-        let mut bytes = Vec::with_capacity(data_start + data.len());
-        bytes.extend(MAGIC);
-        bytes.extend(VERSION.to_le_bytes());
-        bytes.extend([0; 6]);
-        bytes.extend(len(&body).to_le_bytes());
-        bytes.extend(len(&data).to_le_bytes());
-        bytes.extend(&body);
-        bytes.resize(data_start, 0);
-        bytes.extend(&data);
-        let sum = checksum(&bytes[HEADER_LEN - 8..]);
-        bytes[8..12].copy_from_slice(&sum.to_le_bytes());
-        bytes
+        join(&body, &data)
     }
 
     fn body(&self) -> Vec<u8> {
-        let thresholds: Vec<u8> =
-            self.decision.thresholds_q15().into_iter().flat_map(u16::to_le_bytes).collect();
-        let DecisionDefaults { hop, smoothing, warm_up, suppression, .. } = self.decision;
+        let classes = class_bytes(&self.decision);
         let scales = self.layers.iter();
         let scales = scales.map(|layer| Scale { output: layer.scale, limit: layer.limit });
         let body = Body {
             preset: &self.preset,
             arch: self.arch.clone(),
             labels: &self.labels.join("\n"),
-            decision: Decision { hop, smoothing, warm_up, suppression, thresholds: &thresholds },
+            decision: decision(&self.decision, &classes),
             seed: self.seed,
             layers: scales.collect(),
         };
-        postcard::to_allocvec(&body).expect("a body is plain data")
+        encode(&body)
     }
+}
+
+/// The bytes of a model that decides otherwise on a stream; its network stays as it is. Bytes behind the
+/// model's end are left out.
+///
+/// # Errors
+/// What is wrong with the model, or [`FormatError::Decision`] where the decision is not for its classes.
+pub fn with_decision(bytes: &[u8], defaults: &DecisionDefaults) -> Result<Vec<u8>, FormatError> {
+    let model = Model::parse(bytes)?;
+    let (_, data) = split(bytes)?;
+    let classes = class_bytes(defaults);
+    let labels: Vec<&str> = model.labels().collect();
+    let scale = |layer: &Layer<'_>| Scale { output: layer.scale, limit: layer.limit };
+    let body = Body {
+        preset: model.preset(),
+        arch: model.arch().clone(),
+        labels: &labels.join("\n"),
+        decision: decision(defaults, &classes),
+        seed: model.seed(),
+        layers: model.layers().iter().map(scale).collect(),
+    };
+    let changed = join(&encode(&body), data);
+    Model::parse(&changed)?;
+    Ok(changed)
+}
+
+/// Thresholds and cooldowns as the file has them.
+fn class_bytes(defaults: &DecisionDefaults) -> (Vec<u8>, Vec<u8>) {
+    let thresholds = defaults.thresholds_q15().into_iter().flat_map(u16::to_le_bytes);
+    let cooldowns = defaults.cooldowns.iter().flat_map(|cooldown| cooldown.to_le_bytes());
+    (thresholds.collect(), cooldowns.collect())
+}
+
+fn decision<'a>(
+    defaults: &DecisionDefaults,
+    (thresholds, cooldowns): &'a (Vec<u8>, Vec<u8>),
+) -> Decision<'a> {
+    let DecisionDefaults { hop, smoothing, min_count, warm_up, suppression, gate, .. } = *defaults;
+    Decision {
+        hop,
+        smoothing,
+        min_count,
+        release: from_f32(defaults.release),
+        warm_up,
+        suppression,
+        gate,
+        thresholds,
+        cooldowns,
+    }
+}
+
+fn encode(body: &Body<'_>) -> Vec<u8> {
+    postcard::to_allocvec(body).expect("a body is plain data")
+}
+
+/// A file of a body and data.
+fn join(body: &[u8], data: &[u8]) -> Vec<u8> {
+    let data_start = (HEADER_LEN + body.len()).next_multiple_of(DATA_ALIGNMENT);
+    let len = |bytes: &[u8]| u32::try_from(bytes.len()).expect("models are smaller than 4 GiB");
+    let mut bytes = Vec::with_capacity(data_start + data.len());
+    bytes.extend(MAGIC);
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend([0; 6]);
+    bytes.extend(len(body).to_le_bytes());
+    bytes.extend(len(data).to_le_bytes());
+    bytes.extend(body);
+    bytes.resize(data_start, 0);
+    bytes.extend(data);
+    let sum = checksum(&bytes[HEADER_LEN - 8..]);
+    bytes[8..12].copy_from_slice(&sum.to_le_bytes());
+    bytes
 }
 
 impl LayerParts {

@@ -1,4 +1,5 @@
-//! From posteriors to detections: smoothing, threshold, suppression, warm-up.
+//! From posteriors to detections: smoothing, threshold, minimum count, hysteresis, suppression, cooldown,
+//! warm-up.
 
 use core::fmt;
 
@@ -12,10 +13,25 @@ pub struct Settings {
     /// Windows averaged. Windows that have not arrived yet count as zero, so that a
     /// detection needs as much evidence just after a reset as at any other time.
     pub smoothing: u16,
+    /// Windows in succession whose average reaches the class's threshold before the class is detected.
+    pub min_count: u16,
+    /// The share of its threshold below which the average of a detected class must fall before the class can be
+    /// detected again (hysteresis). [`ONE`]: the threshold itself.
+    pub release: Q15,
     /// Windows after a reset in which nothing is detected.
     pub warm_up: u16,
     /// Samples after a detection in which nothing else is detected.
     pub suppression: u32,
+}
+
+/// What is a class's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassSettings {
+    /// Smallest average of a detection; [`super::NEVER`] for classes that are no events, such as silence.
+    pub threshold: Q15,
+    /// Samples after a detection of the class in which it is not detected again. What is shorter than
+    /// [`Settings::suppression`] makes no difference.
+    pub cooldown: u32,
 }
 
 /// Why a [`Detector`] cannot be made.
@@ -23,6 +39,10 @@ pub struct Settings {
 pub enum SettingsError {
     /// No windows to average.
     NoSmoothing,
+    /// No windows to count.
+    NoCount,
+    /// A release at which a class is never free again, or one above its threshold.
+    Release,
     /// No classes.
     NoClasses,
     /// The memory handed in is too short.
@@ -38,6 +58,8 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSmoothing => write!(f, "smoothing must average at least 1 window"),
+            Self::NoCount => write!(f, "a detection needs at least 1 window"),
+            Self::Release => write!(f, "the release must be more than 0 and at most 1"),
             Self::NoClasses => write!(f, "there are no classes to detect"),
             Self::Memory { needed } => write!(f, "the detector needs {needed} elements of memory"),
         }
@@ -60,10 +82,15 @@ pub struct Event {
 /// Turns the posteriors of successive windows into events.
 ///
 /// After each window the posteriors of the last [`Settings::smoothing`] windows are averaged. The
-/// class with the largest average is detected if the average reaches the class's threshold, the
-/// warm-up is over, [`Settings::suppression`] samples have passed since the last event, and the
-/// class has been below its threshold since its own last event: one word heard in many windows
-/// is one event.
+/// class with the largest average is detected if
+///
+/// - its average has reached its threshold in each of the last [`Settings::min_count`] windows,
+/// - the warm-up is over, and [`Settings::suppression`] samples have passed since the last event,
+/// - since its own last event [`ClassSettings::cooldown`] samples have passed and its average has once been below
+///   [`Settings::release`] of its threshold: one word heard in many windows is one event.
+///
+/// Averages and counts go on in the warm-up, the suppression and the cooldown: what is still there when they
+/// end is detected then. After a reset all of them are zero.
 ///
 /// `M` is the memory: [`Detector::memory_len`] elements, handed in by the caller. Averages are
 /// exact integers, rounded once (halves up).
@@ -71,58 +98,93 @@ pub struct Event {
 pub struct Detector<M> {
     settings: Settings,
     classes: usize,
-    /// `smoothing` rows of `classes` posteriors (a ring), then one row of thresholds, then one of
-    /// latches (1 while the class has not been below its threshold since its last event).
+    /// `smoothing` rows of `classes` posteriors (a ring), then the rows of [`Row`].
     memory: M,
     /// Row of the ring that the next window overwrites.
     next: usize,
     windows: u32,
-    last_event: Option<u64>,
+    /// End of the newest window.
+    end: u64,
+    /// Samples of the suppression that are left.
+    suppressed: u32,
 }
+
+/// Rows of one element a class, behind the posteriors.
+#[derive(Clone, Copy)]
+enum Row {
+    Threshold,
+    /// Windows in succession, up to the newest one, whose average reached the threshold.
+    Run,
+    /// 1 while the class has not been released since its last event.
+    Latch,
+    /// The lower half of the cooldown; the upper one is in the row behind it.
+    Cooldown,
+    /// The same of what is left of it.
+    Left = Self::Cooldown as isize + 2,
+}
+
+/// Rows behind the posteriors.
+const ROWS: usize = Row::Left as usize + 2;
 
 impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
     /// Elements of memory that a detector needs.
     #[must_use]
     pub const fn memory_len(classes: usize, smoothing: u16) -> usize {
-        classes * (smoothing as usize + 2)
+        classes * (smoothing as usize + ROWS)
     }
 
-    /// A detector with one threshold a class ([`super::NEVER`] for classes that are no events,
-    /// such as silence), after a reset.
+    /// A detector of these classes, after a reset.
     ///
     /// # Errors
     /// Settings or memory that no detector can work with.
-    pub fn new(settings: Settings, thresholds: &[Q15], memory: M) -> Result<Self, SettingsError> {
-        let classes = thresholds.len();
+    pub fn new(
+        settings: Settings,
+        classes: impl ExactSizeIterator<Item = ClassSettings>,
+        memory: M,
+    ) -> Result<Self, SettingsError> {
+        let count = classes.len();
         if settings.smoothing == 0 {
             return Err(SettingsError::NoSmoothing);
         }
-        if classes == 0 || classes > usize::from(u16::MAX) {
+        if settings.min_count == 0 {
+            return Err(SettingsError::NoCount);
+        }
+        if settings.release == 0 || settings.release > ONE {
+            return Err(SettingsError::Release);
+        }
+        if count == 0 || count > usize::from(u16::MAX) {
             return Err(SettingsError::NoClasses);
         }
-        let needed = Self::memory_len(classes, settings.smoothing);
+        let needed = Self::memory_len(count, settings.smoothing);
         if memory.as_ref().len() < needed {
             return Err(SettingsError::Memory { needed });
         }
-        let (next, windows, last_event) = (0, 0, None);
-        let mut detector = Self { settings, classes, memory, next, windows, last_event };
-        let history = detector.history_len();
-        detector.memory.as_mut()[history..history + classes].copy_from_slice(thresholds);
+        let (next, windows, end, suppressed) = (0, 0, 0, 0);
+        let mut detector =
+            Self { settings, classes: count, memory, next, windows, end, suppressed };
+        for (class, ClassSettings { threshold, cooldown }) in classes.take(count).enumerate() {
+            *detector.at(Row::Threshold, class) = threshold;
+            detector.set_long(Row::Cooldown, class, cooldown);
+        }
         detector.reset();
         Ok(detector)
     }
 
     /// Forgets everything heard: the state after [`Detector::new`].
     pub fn reset(&mut self) {
-        let (history, classes) = (self.history_len(), self.classes);
-        let memory = self.memory.as_mut();
-        memory[..history].fill(0);
-        memory[history + classes..history + 2 * classes].fill(0);
-        (self.next, self.windows, self.last_event) = (0, 0, None);
+        let history = self.history_len();
+        self.memory.as_mut()[..history].fill(0);
+        for class in 0..self.classes {
+            *self.at(Row::Run, class) = 0;
+            *self.at(Row::Latch, class) = 0;
+            self.set_long(Row::Left, class, 0);
+        }
+        (self.next, self.windows, self.end, self.suppressed) = (0, 0, 0, 0);
     }
 
     /// Takes the posteriors of the window that ends just before sample `end` and returns the
-    /// event that they complete, if any.
+    /// event that they complete, if any. A window that nobody computed, because it is quiet
+    /// ([`super::Gate`]), counts as one whose posteriors are all 0.
     ///
     /// # Panics
     /// If there is not one posterior a class.
@@ -154,33 +216,64 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
     }
 
     fn decide(&mut self, end: u64) -> Option<Event> {
-        let thresholds = self.history_len();
-        let latches = thresholds + self.classes;
+        let passed = u32::try_from(end.saturating_sub(self.end)).unwrap_or(u32::MAX);
+        self.end = end;
+        self.suppressed = self.suppressed.saturating_sub(passed);
         let mut best: Option<(usize, Q15)> = None;
         for class in 0..self.classes {
             let value = self.smoothed(class);
-            let memory = self.memory.as_mut();
-            if value < memory[thresholds + class] {
-                memory[latches + class] = 0;
-            }
+            self.follow(class, value, passed);
             if best.is_none_or(|(_, largest)| value > largest) {
                 best = Some((class, value));
             }
         }
         let (class, confidence) = best?;
-        let memory = self.memory.as_mut();
-        let quiet = self
-            .last_event
-            .is_none_or(|last| end.saturating_sub(last) >= u64::from(self.settings.suppression));
         let warm = self.windows > u32::from(self.settings.warm_up);
-        let reached = confidence >= memory[thresholds + class] && memory[latches + class] == 0;
-        if !(quiet && warm && reached) {
+        let free = *self.at(Row::Latch, class) == 0 && self.long(Row::Left, class) == 0;
+        let reached = *self.at(Row::Run, class) >= self.settings.min_count;
+        if !(warm && self.suppressed == 0 && free && reached) {
             return None;
         }
-        memory[latches + class] = 1;
-        self.last_event = Some(end);
+        *self.at(Row::Latch, class) = 1;
+        let cooldown = self.long(Row::Cooldown, class);
+        self.set_long(Row::Left, class, cooldown);
+        self.suppressed = self.settings.suppression;
         let start = end.saturating_sub(u64::from(self.settings.window));
         Some(Event { class: class as u16, start, end, confidence })
+    }
+
+    /// Counts on for a class whose average is now `value`, so many samples after the last window.
+    fn follow(&mut self, class: usize, value: Q15, passed: u32) {
+        let threshold = *self.at(Row::Threshold, class);
+        let run = self.at(Row::Run, class);
+        *run = if value >= threshold { run.saturating_add(1) } else { 0 };
+        let half = u32::from(ONE / 2);
+        let release = u32::from(threshold) * u32::from(self.settings.release) + half;
+        if u32::from(value) < release / u32::from(ONE) {
+            *self.at(Row::Latch, class) = 0;
+        }
+        let left = self.long(Row::Left, class).saturating_sub(passed);
+        self.set_long(Row::Left, class, left);
+    }
+
+    fn at(&mut self, row: Row, class: usize) -> &mut Q15 {
+        let place = self.history_len() + row as usize * self.classes + class;
+        &mut self.memory.as_mut()[place]
+    }
+
+    /// A number of which `row` and the row behind it hold the halves.
+    fn long(&self, row: Row, class: usize) -> u32 {
+        let place = self.history_len() + row as usize * self.classes + class;
+        let memory = self.memory.as_ref();
+        u32::from(memory[place]) | u32::from(memory[place + self.classes]) << 16
+    }
+
+    fn set_long(&mut self, row: Row, class: usize, value: u32) {
+        let place = self.history_len() + row as usize * self.classes + class;
+        let classes = self.classes;
+        let memory = self.memory.as_mut();
+        memory[place] = value as u16;
+        memory[place + classes] = (value >> 16) as u16;
     }
 
     fn history_len(&self) -> usize {
@@ -189,116 +282,5 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{NEVER, from_f32};
-    use super::*;
-    use proptest::prelude::*;
-    use std::vec;
-    use std::vec::Vec;
-
-    const HOP: u64 = 10;
-
-    fn settings() -> Settings {
-        Settings { window: 40, smoothing: 2, warm_up: 0, suppression: 30 }
-    }
-
-    fn detector(settings: Settings) -> Detector<Vec<Q15>> {
-        let thresholds = [from_f32(0.6), from_f32(0.6), NEVER];
-        let memory = vec![77; Detector::<Vec<Q15>>::memory_len(3, settings.smoothing)];
-        Detector::new(settings, &thresholds, memory).unwrap()
-    }
-
-    /// Feeds one class's posterior a window; the rest goes to the background class 2.
-    fn feed(detector: &mut Detector<Vec<Q15>>, class: usize, values: &[f32]) -> Vec<(u16, u64)> {
-        let mut events = Vec::new();
-        for (index, value) in values.iter().enumerate() {
-            let mut posteriors = [0, 0, from_f32(1.0 - value)];
-            posteriors[class] = from_f32(*value);
-            let end = 40 + HOP * index as u64;
-            events.extend(detector.push(&posteriors, end).map(|e| (e.class, e.end)));
-        }
-        events
-    }
-
-    #[test]
-    fn one_strong_window_alone_is_not_enough_after_a_reset() {
-        let mut detector = detector(settings());
-        assert_eq!(feed(&mut detector, 0, &[1.0, 0.0]), []);
-        detector.reset();
-        assert_eq!(feed(&mut detector, 0, &[1.0, 0.9]), [(0, 50)]);
-    }
-
-    #[test]
-    fn a_word_held_for_long_fires_once() {
-        let mut detector = detector(settings());
-        assert_eq!(feed(&mut detector, 0, &[0.9; 50]), [(0, 50)]);
-    }
-
-    #[test]
-    fn a_word_said_twice_fires_twice() {
-        let mut detector = detector(settings());
-        let values = [0.9, 0.9, 0.0, 0.0, 0.0, 0.9, 0.9];
-        assert_eq!(feed(&mut detector, 1, &values), [(1, 50), (1, 100)]);
-    }
-
-    #[test]
-    fn suppression_holds_back_what_follows_at_once() {
-        let mut detector = detector(Settings { suppression: 60, ..settings() });
-        let values = [0.9, 0.9, 0.0, 0.0, 0.9, 0.9, 0.9];
-        // The second run reaches its threshold at 90, 40 samples after the first event.
-        assert_eq!(feed(&mut detector, 1, &values), [(1, 50)]);
-    }
-
-    #[test]
-    fn background_classes_never_fire() {
-        let mut detector = detector(settings());
-        assert_eq!(feed(&mut detector, 2, &[1.0; 20]), []);
-    }
-
-    #[test]
-    fn warm_up_is_silence() {
-        let mut detector = detector(Settings { warm_up: 5, ..settings() });
-        assert_eq!(feed(&mut detector, 0, &[0.9; 8]), [(0, 90)]);
-    }
-
-    #[test]
-    fn events_tell_window_and_confidence() {
-        let mut detector = detector(settings());
-        detector.push(&[from_f32(0.75), 0, 0], 40);
-        let event = detector.push(&[from_f32(0.5), 0, 0], 50).unwrap();
-        assert_eq!((event.start, event.end, event.confidence), (10, 50, from_f32(0.625)));
-    }
-
-    #[test]
-    fn impossible_settings_are_refused() {
-        let make = |settings, thresholds: &[Q15], len| {
-            Detector::new(settings, thresholds, vec![0; len]).err()
-        };
-        let no_smoothing = Settings { smoothing: 0, ..settings() };
-        assert_eq!(make(no_smoothing, &[1], 9), Some(SettingsError::NoSmoothing));
-        assert_eq!(make(settings(), &[], 9), Some(SettingsError::NoClasses));
-        assert_eq!(make(settings(), &[1, 2], 7), Some(SettingsError::Memory { needed: 8 }));
-        assert_eq!(make(settings(), &[1, 2], 8), None);
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics_never_fires_twice_in_suppression(
-            posteriors in prop::collection::vec(prop::array::uniform3(any::<u16>()), 0..100),
-            smoothing in 1..6u16, suppression in 0..100u32, warm_up in 0..5u16,
-        ) {
-            let settings = Settings { window: 40, smoothing, warm_up, suppression };
-            let mut detector = detector(settings);
-            let mut last: Option<u64> = None;
-            for (index, values) in posteriors.iter().enumerate() {
-                let end = 40 + HOP * index as u64;
-                if let Some(event) = detector.push(values, end) {
-                    prop_assert!(index >= usize::from(warm_up));
-                    prop_assert!(event.confidence <= ONE && event.class != 2);
-                    prop_assert!(last.is_none_or(|l| end - l >= u64::from(suppression)));
-                    last = Some(end);
-                }
-            }
-        }
-    }
-}
+#[path = "detect_tests.rs"]
+mod tests;

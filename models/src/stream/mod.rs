@@ -7,13 +7,16 @@
 //!
 //! ```text
 //! samples ─► RollingWindows ─► engine ─► posteriors (Q15) ─► Detector ─► events
+//!        └─► Gate ─► which windows no engine needs to look at: posteriors of 0
 //! ```
 
 mod detect;
+mod gate;
 mod q15;
 mod window;
 
-pub use detect::{Detector, Event, Settings, SettingsError};
+pub use detect::{ClassSettings, Detector, Event, Settings, SettingsError};
+pub use gate::{FULL_SCALE, Gate};
 pub use q15::{NEVER, ONE, Q15, from_f32, to_f32};
 pub use window::RollingWindows;
 

@@ -12,9 +12,13 @@ pub(crate) struct Body {
     pub(crate) labels: String,
     pub(crate) hop: u32,
     pub(crate) smoothing: u16,
+    pub(crate) min_count: u16,
+    pub(crate) release: u16,
     pub(crate) warm_up: u16,
     pub(crate) suppression: u32,
+    pub(crate) gate: u32,
     pub(crate) thresholds: Vec<u8>,
+    pub(crate) cooldowns: Vec<u8>,
     pub(crate) seed: u64,
     pub(crate) layers: Vec<(f32, u16)>,
 }

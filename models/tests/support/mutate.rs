@@ -92,11 +92,16 @@ fn hostile_arch() -> impl Strategy<Value = ArchSpec> {
 pub(crate) fn numbers() -> impl Strategy<Value = Vec<u8>> {
     let arch = prop_oneof![1 => networks::arch(), 2 => hostile_arch()];
     let hop = prop_oneof![3 => 1..2000u32, 1 => extreme!(u32)];
-    let settings = (hop, extreme!(u16), extreme!(u16), extreme!(u32));
+    let release = prop_oneof![4 => 1..=1u16 << 15, 1 => extreme!(u16)];
+    let level = prop_oneof![4 => 0..=1u32 << 30, 1 => extreme!(u32)];
+    let own = prop_oneof![2 => Just(None), 4 => Just(Some(4)), 1 => (0..9usize).prop_map(Some)];
+    let more = (extreme!(u16), release, level, own);
+    let settings = (hop, extreme!(u16), extreme!(u16), extreme!(u32), more);
     let few = |weight| prop::bool::weighted(weight);
     let wrong = (few(0.1), few(0.1), few(0.1), few(0.1));
     (arch, settings, any::<u64>(), any::<f32>(), extreme!(u16), wrong).prop_map(
-        |(arch, (hop, smoothing, warm_up, suppression), seed, scale, limit, wrong)| {
+        |(arch, (hop, smoothing, warm_up, suppression, more), seed, scale, limit, wrong)| {
+            let (min_count, release, gate, cooldown) = more;
             let classes = usize::from(arch.classes).min(1000);
             let threshold = if wrong.0 { [1, 0x80] } else { [0, 0x30] };
             let layers = arch.blocks.len() + 3 + usize::from(wrong.1);
@@ -105,9 +110,13 @@ pub(crate) fn numbers() -> impl Strategy<Value = Vec<u8>> {
                 labels: vec![if wrong.2 { "" } else { "x" }; classes].join("\n"),
                 hop,
                 smoothing,
+                min_count,
+                release,
                 warm_up,
                 suppression,
+                gate,
                 thresholds: threshold.repeat(classes),
+                cooldowns: cooldown.map_or(Vec::new(), |bytes| vec![1; bytes * classes]),
                 seed,
                 layers: vec![(if wrong.3 { scale } else { 1.0 }, limit); layers],
                 arch: arch.clone(),

@@ -56,7 +56,8 @@ struct Guess<'a> {
 pub(super) fn run(args: &Classify) -> Result<ExitCode> {
     let engine = args.model.load()?;
     let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
-    let decision = decide(&overrides, engine.meta())?;
+    // All windows are averaged, quiet ones too.
+    let decision = DecisionDefaults { gate: 0, ..decide(&overrides, engine.meta())? };
     let mut stream = engine.into_stream(decision.hop)?;
     let labels = stream.meta().labels.clone();
     let mut failed = false;

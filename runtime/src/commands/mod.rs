@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::decision::Overrides;
-use runtime::engine::{Engine as _, Model, Stream};
+use runtime::engine::{Engine as _, Model, Quiet, Stream};
 use runtime::pipeline::Pipeline;
 use runtime::sink::{Both, JsonSink, Sink, Style, TextSink, Triggers};
 use runtime::source::Source;
@@ -58,6 +58,11 @@ fn detect(
     pipeline.finish(sink.as_mut())?;
     sink.finish();
     fed?;
+    if decision.gate > 0 {
+        let Quiet { windows, quiet } = pipeline.quiet();
+        let share = 100.0 * quiet as f64 / windows.max(1) as f64;
+        note(&format!("{quiet} of {windows} windows ({share:.0} %) were too quiet to be computed"));
+    }
     let arch = &pipeline.meta().arch;
     if pipeline.position() < u64::from(arch.window) {
         let seconds = |samples: u64| samples as f64 / f64::from(arch.sample_rate_hz);

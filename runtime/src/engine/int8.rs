@@ -9,10 +9,10 @@ use audio::to_i16;
 use bytemuck::{cast_slice, cast_slice_mut};
 use firmware_sim::batch::{BatchLayer, Rows, Values, ValuesMut};
 use models::arch::{ArchSpec, LayerTable, Streaming, Task};
-use models::meta::{DecisionDefaults, ModelMeta, Provenance};
+use models::meta::{ModelMeta, Provenance};
 use models::q8;
 use models::quant::{Factor, requantize, sigmoid, softmax};
-use models::stream::{NEVER, Q15, to_f32};
+use models::stream::{Q15, to_f32};
 
 use super::shared::{self, Layers, Run, Shape, Shared};
 use super::{Engine, EngineError, Rolling, Stream, Work, check_lengths};
@@ -59,20 +59,11 @@ impl Int8Engine {
 const LEVEL_MACS: u64 = 100_000;
 
 fn meta(model: &q8::Model<'_>) -> ModelMeta {
-    let q8::Decision { hop, smoothing, warm_up, suppression, .. } = *model.decision();
-    let thresholds = model.decision().thresholds();
-    let thresholds = thresholds.map(|threshold| (threshold != NEVER).then(|| to_f32(threshold)));
     ModelMeta {
         preset: model.preset().to_owned(),
         arch: model.arch().clone(),
         labels: model.labels().map(str::to_owned).collect(),
-        decision: DecisionDefaults {
-            hop,
-            smoothing,
-            warm_up,
-            suppression,
-            thresholds: thresholds.collect(),
-        },
+        decision: model.decision().defaults(),
         provenance: Provenance { seed: model.seed(), ..Provenance::default() },
     }
 }

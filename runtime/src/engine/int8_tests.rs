@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::Int8Engine;
 use crate::engine::onnx::arches;
-use crate::engine::{Engine, EngineError, Rolling, Stream};
+use crate::engine::{Engine, EngineError, Gated, Rolling, Stream};
 
 /// Numbers that look random.
 fn numbers(seed: u64) -> impl FnMut() -> i16 {
@@ -25,7 +25,7 @@ fn numbers(seed: u64) -> impl FnMut() -> i16 {
 }
 
 /// A model with random weights and widths.
-fn model(arch: &ArchSpec, seed: u64) -> Vec<u8> {
+fn model(arch: &ArchSpec, seed: u64, gate: u32) -> Vec<u8> {
     let table = arch.layers().unwrap();
     let mut number = numbers(seed);
     let (last, mut input) = (table.layers.len() - 1, 32_767.0);
@@ -45,7 +45,8 @@ fn model(arch: &ArchSpec, seed: u64) -> Vec<u8> {
     });
     let layers = layers.collect();
     let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
-    let decision = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
+    let usual = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
+    let decision = DecisionDefaults { gate, ..usual };
     Parts { preset: "random".into(), arch: arch.clone(), labels, decision, seed, layers }.encode()
 }
 
@@ -65,14 +66,19 @@ fn posteriors(mut stream: Box<dyn Stream>, pieces: &[&[f32]]) -> Vec<Vec<f32>> {
     found
 }
 
-fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize) {
-    let bytes = model(arch, seed);
+/// With a gate, part of the sound is quiet.
+fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize, gate: u32) {
+    let bytes = model(arch, seed, gate);
     let parsed = Model::parse(&bytes).unwrap();
     let mut memory = vec![0; memory_words(&parsed, hop).unwrap()];
     let mut reference = Reference::new(&parsed, hop, &mut memory).unwrap();
     let mut number = numbers(seed + 1);
     let len = arch.window as usize + 4 * hop as usize + 3;
-    let samples: Vec<i16> = (0..len).map(|_| number()).collect();
+    let mut samples: Vec<i16> = (0..len).map(|_| number()).collect();
+    if gate > 0 {
+        let quiet = &mut samples[cut.min(len)..];
+        quiet.iter_mut().take(len * 2 / 3).for_each(|sample| *sample /= 256);
+    }
     let floats: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
     let mut expected = Vec::new();
     reference.push(&samples, |posteriors, _| expected.push(posteriors.to_vec()));
@@ -80,7 +86,7 @@ fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize) {
     let load = || Int8Engine::from_bytes(&bytes, Path::new("model.q8")).unwrap();
     let single: Box<dyn Stream> = Box::new(Rolling::new(load(), hop));
     for stream in [load().into_stream(hop), single] {
-        let found = posteriors(stream, &[first, rest]);
+        let found = posteriors(Box::new(Gated::new(stream, gate)), &[first, rest]);
         let found: Vec<Vec<u16>> =
             found.into_iter().map(|window| window.into_iter().map(from_f32).collect()).collect();
         assert_eq!(found, expected);
@@ -90,13 +96,13 @@ fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize) {
 #[test]
 fn presets_equal_the_microcontroller() {
     for (name, hop) in [("nano", 2187), ("mcu", 729), ("2^13", 1024), ("nano", 1000)] {
-        check(&preset(name, 5).unwrap(), hop, 3, 5000);
+        check(&preset(name, 5).unwrap(), hop, 3, 5000, 0);
     }
 }
 
 #[test]
 fn what_is_no_model_is_told_in_one_line() {
-    let mut bytes = model(&preset("nano", 2).unwrap(), 1);
+    let mut bytes = model(&preset("nano", 2).unwrap(), 1, 0);
     bytes[200] ^= 1;
     let error = Int8Engine::from_bytes(&bytes, Path::new("a/model.q8")).unwrap_err();
     assert_eq!(error.to_string(), "a/model.q8: the model is damaged: its checksum does not match");
@@ -104,7 +110,7 @@ fn what_is_no_model_is_told_in_one_line() {
 
 #[test]
 fn windows_of_another_length_are_refused() {
-    let bytes = model(&preset("nano", 2).unwrap(), 1);
+    let bytes = model(&preset("nano", 2).unwrap(), 1, 0);
     let mut engine = Int8Engine::from_bytes(&bytes, Path::new("model.q8")).unwrap();
     let error = engine.posteriors(&[0.0; 7], &mut [0.0; 2]).unwrap_err();
     assert!(matches!(error, EngineError::Shape { .. }));
@@ -116,8 +122,9 @@ proptest! {
     #[test]
     fn random_networks_equal_the_microcontroller(
         arch in arches(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
+        gate in prop::sample::select(vec![0, 10_000]),
     ) {
         prop_assume!(arch.layers().is_ok());
-        check(&arch, hop, seed.into(), cut);
+        check(&arch, hop, seed.into(), cut, gate);
     }
 }

@@ -1,5 +1,6 @@
 //! What computes the posteriors of windows of sound: of single ones, and of those of a stream.
 
+mod gated;
 mod int8;
 mod model;
 mod onnx;
@@ -13,6 +14,7 @@ use models::arch::{ArchSpec, LayerTable, Streaming};
 use models::meta::{MetaError, ModelMeta};
 use models::q8::FormatError;
 
+pub use gated::{Gated, Quiet};
 pub use int8::Int8Engine;
 pub use model::{EngineKind, Model};
 pub use onnx::TractEngine;

@@ -20,6 +20,11 @@ impl<E: Engine> Rolling<E> {
         let hop = hop.max(1);
         Self { engine, windows: RollingWindows::new(vec![0.0; window], window, hop as usize), hop }
     }
+
+    /// What computes the windows.
+    pub const fn engine(&self) -> &E {
+        &self.engine
+    }
 }
 
 impl<E: Engine> Stream for Rolling<E> {

@@ -7,8 +7,9 @@ use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::meta::{SILENCE, UNKNOWN};
 
-use super::data_common;
-use crate::data::{Clip, DataOptions, Dataset, Part, SplitScheme};
+use super::data_common::{self, PartName};
+use super::evaluate_stream::{self, RecordingArgs, StreamArgs, Wanted};
+use crate::data::{Clip, DataOptions, Dataset, SplitScheme};
 use crate::evaluate::drop::Drop;
 use crate::evaluate::gain;
 use crate::evaluate::metrics::{Confusion, UnknownRule, map_classes};
@@ -57,13 +58,14 @@ pub struct EvaluateArgs {
     /// Where to compute a training run's network.
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum PartName {
-    Train,
-    Validation,
-    Test,
+    /// Measure on long streams instead of clips: hits, misses, latency, false accepts an hour, ROC and
+    /// DET curves (`--plot`).
+    #[arg(long, conflicts_with_all = ["words", "against"])]
+    stream: bool,
+    #[command(flatten, next_help_heading = "With --stream")]
+    streams: StreamArgs,
+    #[command(flatten, next_help_heading = "With --stream")]
+    recording: RecordingArgs,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -79,16 +81,6 @@ fn level(text: &str) -> Result<f64, String> {
     reasonable.then_some(level).ok_or_else(|| "must be in -120 to 120 decibels".to_owned())
 }
 
-impl From<PartName> for Part {
-    fn from(name: PartName) -> Self {
-        match name {
-            PartName::Train => Self::Training,
-            PartName::Validation => Self::Validation,
-            PartName::Test => Self::Test,
-        }
-    }
-}
-
 /// Measures a model and prints what it found.
 ///
 /// # Errors
@@ -96,7 +88,20 @@ impl From<PartName> for Part {
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let mut model = AnyModel::load(&args.model)?;
     let part = args.split.into();
-    let data = load_data(args, &model)?;
+    if args.stream {
+        if args.gain_db != 0.0 {
+            bail!("--gain-db is for clips; streams have levels of their own");
+        }
+        let json = matches!(args.format, Format::Json);
+        let wanted = Wanted { model: &args.model, part, plot: args.plot.as_deref(), json };
+        let data = |model: &AnyModel| load_data(&args.model, args.data.as_deref(), None, model);
+        return evaluate_stream::run(model, data, &args.streams, &args.recording, &wanted);
+    }
+    if args.streams.are_given() {
+        bail!("--noise-data and settings of the decision are for streams; add --stream");
+    }
+    let words = args.words.as_deref();
+    let data = load_data(&args.model, args.data.as_deref(), words, &model)?;
     let clips = predict::with_silence(&data, part, model.config()?.seed);
     let clips = gain::apply(&clips, args.gain_db);
     let predictions = predictions(&mut model, &args.model, &clips, &data, args)?;
@@ -205,12 +210,17 @@ fn compare(
 }
 
 /// The data set with the model's classes (or the ones asked for) and the model's split.
-fn load_data(args: &EvaluateArgs, model: &AnyModel) -> anyhow::Result<Dataset> {
+pub(super) fn load_data(
+    path: &Path,
+    dir: Option<&Path>,
+    words: Option<&[String]>,
+    model: &AnyModel,
+) -> anyhow::Result<Dataset> {
     let config = model.config()?;
     let arch = model.arch();
     let has_unknown = model.labels().iter().any(|label| label == UNKNOWN);
-    let words = match &args.words {
-        Some(words) => Some(words.clone()),
+    let words = match words {
+        Some(words) => Some(words.to_vec()),
         None if has_unknown => {
             let special = |label: &&String| *label != SILENCE && *label != UNKNOWN;
             Some(model.labels().iter().filter(special).cloned().collect())
@@ -218,15 +228,16 @@ fn load_data(args: &EvaluateArgs, model: &AnyModel) -> anyhow::Result<Dataset> {
         None => None,
     };
     let options = config.data_options(arch.sample_rate_hz, arch.window as usize);
-    let dir = args.data.clone().unwrap_or_else(|| config.data.clone());
-    if args.data.is_none() && !dir.is_dir() {
+    let given = dir.is_some();
+    let dir = dir.map_or_else(|| config.data.clone(), Path::to_path_buf);
+    if !given && !dir.is_dir() {
         bail!(
             "{}: the data set `{}` that it was trained on is not here; give `--data DIR`",
-            args.model.display(),
+            path.display(),
             dir.display(),
         );
     }
     // A split found by itself when training is found by itself again.
-    let split = if args.data.is_some() { SplitScheme::Auto } else { options.split };
+    let split = if given { SplitScheme::Auto } else { options.split };
     Ok(data_common::load(&DataOptions { dir, words, split, ..options })?)
 }

@@ -8,19 +8,20 @@
 //!
 //! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
-//! part.
+//! part. [`folder`] reads recordings that are no data set.
 
 mod background;
 mod decode;
 mod error;
 mod esc50;
-mod files;
+pub(crate) mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod folder;
 mod folds;
 mod labels;
 pub mod labels_tsv;
-mod level;
+pub(crate) mod level;
 mod lists;
 mod load;
 mod negatives;

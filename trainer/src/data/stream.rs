@@ -19,7 +19,7 @@ const GAP_SECONDS: (f32, f32) = (0.5, 2.5);
 /// Level of the words, in dB below full scale; leaves room for their peaks.
 const SPEECH_DB: f32 = -26.0;
 /// Quieter stretches of a clip than this below its loudest are not the word.
-const RANGE_DB: f32 = 35.0;
+pub(crate) const RANGE_DB: f32 = 35.0;
 /// Fade at the edges of a clip, in seconds, so that its own background does not click.
 const FADE_SECONDS: f32 = 0.02;
 /// Longest stretch of one background recording, and the overlap with the next, in seconds.
@@ -91,7 +91,7 @@ pub fn build(data: &Dataset, options: &StreamOptions) -> Result<Stream, DataErro
     }
     speech.resize(speech.len() + samples(GAP_SECONDS.1), 0.0);
     let noise_rms = level::factor(SPEECH_DB - options.snr_db);
-    let noise = background(data, speech.len(), options.seed);
+    let noise = background(data, Part::Test, speech.len(), options.seed);
     for (sample, noise) in speech.iter_mut().zip(noise) {
         *sample += noise * noise_rms;
     }
@@ -144,11 +144,11 @@ fn choose<'a>(data: &'a Dataset, options: &StreamOptions) -> Result<Vec<&'a Clip
     Ok(is_word.into_iter().filter_map(clip).collect())
 }
 
-/// `length` samples of noise with a root mean square of about 1: stretches of the background's
-/// test part, faded into each other.
-fn background(data: &Dataset, length: usize, seed: u64) -> Vec<f32> {
+/// `length` samples of noise with a root mean square of about 1: stretches of a part of the
+/// background, faded into each other; generated pink noise where there is no background.
+pub(crate) fn background(data: &Dataset, part: Part, length: usize, seed: u64) -> Vec<f32> {
     let samples = |seconds: f32| (seconds * data.rate_hz as f32) as usize;
-    let longest = data.background.stretches(Part::Test).map(<[i16]>::len).max().unwrap_or(0);
+    let longest = data.background.stretches(part).map(<[i16]>::len).max().unwrap_or(0);
     let stretch = longest.min(samples(NOISE_SECONDS.0));
     let overlap = (stretch / 4).min(samples(NOISE_SECONDS.1));
     let mut noise: Vec<f32> = Vec::with_capacity(length + stretch);
@@ -157,8 +157,7 @@ fn background(data: &Dataset, length: usize, seed: u64) -> Vec<f32> {
             break;
         }
         let draw = draw::rng(seed, "stream noise", &[index]).next_u64();
-        let Some(crop) = data.background.crop(Part::Test, draw, stretch).filter(|c| !c.is_empty())
-        else {
+        let Some(crop) = data.background.crop(part, draw, stretch).filter(|c| !c.is_empty()) else {
             let mut pink = noise::pink(length, &mut draw::rng(seed, "stream noise", &[]));
             level::set_rms(&mut pink, 1.0);
             return pink;

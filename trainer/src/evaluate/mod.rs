@@ -4,7 +4,7 @@
 //!
 //! [`predict`] gives posteriors (of a run's network or of an exported model), [`int8`] those of an int8
 //! model, [`metrics`] what follows from them, [`report`] and [`plot`] show it. [`gain`] makes
-//! recordings quieter.
+//! recordings quieter. [`stream`] measures on hours of sound instead of clips.
 
 pub mod drop;
 pub mod gain;
@@ -14,3 +14,4 @@ pub mod model;
 pub mod plot;
 pub mod predict;
 pub mod report;
+pub mod stream;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use burn::module::Module as _;
 use models::arch::ArchSpec;
+use models::meta::DecisionDefaults;
 use models::q8;
-use runtime::engine::{Engine as _, TractEngine};
+use runtime::engine::{Engine as _, EngineError, Int8Engine, TractEngine};
 
 use super::int8;
 use super::predict::{self, Predictions};
@@ -55,6 +56,14 @@ impl Int8File {
         q8::Model::parse(&self.bytes).expect("it was read when the file was opened")
     }
 
+    /// The runtime's engine for it.
+    ///
+    /// # Errors
+    /// None that [`Int8File::open`] has not met.
+    pub fn engine(&self) -> Result<Int8Engine, EngineError> {
+        Int8Engine::from_bytes(&self.bytes, &self.path)
+    }
+
     /// The configuration of the training, from the file beside it; without one, all that the model
     /// itself knows of it is the seed.
     fn config(&self) -> anyhow::Result<FitConfig> {
@@ -101,6 +110,19 @@ impl AnyModel {
             Self::Run(run) => &run.model.arch,
             Self::Onnx(engine) => &engine.meta().arch,
             Self::Int8(file) => &file.arch,
+        }
+    }
+
+    /// How the model decides on a stream unless the user says otherwise.
+    #[must_use]
+    pub fn decision(&self) -> DecisionDefaults {
+        match self {
+            Self::Run(run) => {
+                let rate_hz = run.model.arch.sample_rate_hz;
+                DecisionDefaults::for_labels(&run.model.labels, rate_hz)
+            }
+            Self::Onnx(engine) => engine.meta().decision.clone(),
+            Self::Int8(file) => file.model().decision().defaults(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! From a training run to a model file for the runtime.
 //!
 //! [`fold`] merges each batch norm into its convolution, [`onnx`] writes the graph, [`check`]
-//! compares the written bytes, run by the runtime's engine, with the network they came from.
+//! compares the written bytes, run by the runtime's engine, with the network they came from. [`decision`] changes how an
+//! exported model decides.
 
 pub mod check;
+pub mod decision;
 pub mod fold;
 pub mod onnx;

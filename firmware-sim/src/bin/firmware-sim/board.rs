@@ -104,10 +104,9 @@ impl<'m, 'r> Board<'m, 'r> {
     pub(crate) fn new(model: &'m Model<'m>, stream: &Stream, words: &'r mut [u32]) -> Result<Self> {
         let engine = Engine::new(model, hop(model, stream), words)?;
         let decision = model.decision();
-        let thresholds: Vec<Q15> = decision.thresholds().collect();
-        let memory = vec![0; memory_len(thresholds.len(), decision.smoothing)];
+        let memory = vec![0; memory_len(model.arch().classes.into(), decision.smoothing)];
         let settings = decision.settings(model.arch().window);
-        let detector = Detector::new(settings, &thresholds, memory)?;
+        let detector = Detector::new(settings, decision.classes(), memory)?;
         Ok(Self { sequence: Sequence::default(), ring: Ring::new(stream.ring), engine, detector })
     }
 

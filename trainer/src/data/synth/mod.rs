@@ -11,6 +11,7 @@ mod engine;
 pub(crate) mod noise;
 mod place;
 mod plan;
+mod sentences;
 mod vocabulary;
 mod voices;
 
@@ -21,6 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 pub use engine::EngineChoice;
+pub(crate) use sentences::Sentences;
 pub use vocabulary::folder_name;
 
 use super::labels::BACKGROUND_FOLDER;

@@ -105,17 +105,20 @@ pub fn folder_name(word: &str) -> String {
     one_spaced(word).replace(' ', "_")
 }
 
-/// The first `count` everyday words that are none of `words`, nor a part of one or the other way
-/// round.
-pub(crate) fn unknown(words: &[String], count: usize) -> Result<Vec<String>, DataError> {
+/// The everyday words that are none of `words`, nor a part of one or the other way round.
+pub(crate) fn others(words: &[String]) -> Vec<String> {
     let padded = |word: &str| format!(" {} ", word.to_lowercase().replace('-', " "));
     let wanted: Vec<String> = words.iter().map(|word| padded(word)).collect();
     let differs = |other: &&str| {
         let other = padded(other);
         !wanted.iter().any(|word| word.contains(&other) || other.contains(word))
     };
-    let all: Vec<String> =
-        EVERYDAY.iter().filter(|other| differs(other)).map(|&other| other.to_owned()).collect();
+    EVERYDAY.iter().filter(|other| differs(other)).map(|&other| other.to_owned()).collect()
+}
+
+/// The first `count` of the [`others`].
+pub(crate) fn unknown(words: &[String], count: usize) -> Result<Vec<String>, DataError> {
+    let all = others(words);
     if count > all.len() {
         return Err(DataError::BadOption(format!(
             "{count} unknown words asked for; the built-in list has {}",
