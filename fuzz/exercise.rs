@@ -2,6 +2,7 @@
 
 use firmware_sim::{Engine, memory_words, window_memory_words};
 use models::q8::Model;
+use models::stream::Gate;
 
 /// 32-bit words of memory up to which a model is run: 1 MiB.
 const MOST_WORDS: usize = 1 << 18;
@@ -49,17 +50,25 @@ pub(crate) fn run(model: &Model<'_>, hop: u32) -> bool {
     true
 }
 
-/// The same windows, each for itself.
+/// The same windows, each for itself; those that the model's gate finds quiet have posteriors of 0.
 fn alone(model: &Model<'_>, hop: usize, samples: &[i16]) -> Vec<Window> {
     let window = model.arch().window as usize;
     let mut memory = vec![0xDEAD_BEEF; window_memory_words(model)];
     let mut engine = Engine::for_windows(model, &mut memory).expect("the memory that it asked for");
-    let mut found = Vec::new();
+    let mut gate = Gate::new(model.decision().gate, model.arch().window, hop as u32);
+    let (mut found, mut heard) = (Vec::new(), 0);
     for start in (0..=samples.len() - window).step_by(hop) {
         engine.reset();
-        let end = (start + window) as u64;
-        let samples = &samples[start..start + window];
-        engine.push(samples, |posteriors, _| found.push((posteriors.to_vec(), end)));
+        let end = start + window;
+        gate.push(&samples[heard..end]);
+        heard = end;
+        engine.push(&samples[start..end], |posteriors, _| {
+            let mut posteriors = posteriors.to_vec();
+            if gate.is_quiet() {
+                posteriors.fill(0);
+            }
+            found.push((posteriors, end as u64));
+        });
     }
     found
 }

@@ -94,8 +94,9 @@ pub(crate) fn numbers() -> impl Strategy<Value = Vec<u8>> {
     let hop = prop_oneof![3 => 1..2000u32, 1 => extreme!(u32)];
     let release = prop_oneof![4 => 1..=1u16 << 15, 1 => extreme!(u16)];
     let level = prop_oneof![4 => 0..=1u32 << 30, 1 => extreme!(u32)];
-    let own = prop_oneof![2 => Just(None), 4 => Just(Some(4)), 1 => (0..9usize).prop_map(Some)];
-    let more = (extreme!(u16), release, level, own);
+    let own = prop_oneof![4 => Just(None), 8 => Just(Some(4)), 1 => (0..9usize).prop_map(Some)];
+    let min_count = prop_oneof![4 => 0..20u16, 1 => extreme!(u16)];
+    let more = (min_count, release, level, own);
     let settings = (hop, extreme!(u16), extreme!(u16), extreme!(u32), more);
     let few = |weight| prop::bool::weighted(weight);
     let wrong = (few(0.1), few(0.1), few(0.1), few(0.1));
