@@ -52,7 +52,7 @@ fn small() -> Parts {
             .into_iter()
             .map(|(channels, kernel, pool)| Block { channels, kernel, pool, kind })
             .collect(),
-        head: Head { channels: 3 },
+        head: Head { channels: 3, levels: 0 },
         classes: 3,
         task: Task::MultiClass,
     };

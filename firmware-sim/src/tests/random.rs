@@ -25,7 +25,7 @@ pub(crate) fn arch() -> impl Strategy<Value = ArchSpec> {
                     Block { channels, kernel, pool, kind }
                 })
                 .collect(),
-            head: Head { channels: head },
+            head: Head { channels: head, levels: 0 },
             classes,
             task: if multi_label { Task::MultiLabel } else { Task::MultiClass },
         })

@@ -17,7 +17,7 @@
 //!
 //! All positions lie on a grid that starts at the first sample after a reset.
 
-use super::{ArchError, ArchSpec, Block, LayerTable, MAX_BLOCKS};
+use super::{ArchError, ArchSpec, Block, BlockKind, LayerTable, MAX_BLOCKS};
 
 /// One level whose columns windows share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,11 @@ impl Streaming {
             let level = match (shared.last(), index) {
                 (_, index) if index > arch.blocks.len() || index > shared.len() => None,
                 (None, _) => Some(level),
-                (Some(input), index) => level.behind(input, &arch.blocks[index - 1]),
+                (Some(input), index) => {
+                    let block = &arch.blocks[index - 1];
+                    let basic = block.kind == BlockKind::Basic;
+                    level.behind(input, block).filter(|_| basic)
+                }
             };
             if let Some(level) = level.filter(|_| hop.is_multiple_of(layer.stride)) {
                 let pushed = shared.push(level);
@@ -211,7 +215,12 @@ impl Streaming {
                 edges: times(level.left + level.len - level.right),
                 tail: 0,
             },
-            None => StreamCost { shared: 0, edges: 0, tail: times(layer.out_len) },
+            // Columns that pooling drops are not computed where nothing but pooling reads them.
+            None => {
+                let needed = times(layer.out_len).min(layer.macs);
+                let tail = if layer.is_single() { needed } else { layer.macs };
+                StreamCost { shared: 0, edges: 0, tail }
+            }
         }
     }
 }

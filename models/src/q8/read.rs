@@ -86,7 +86,7 @@ impl<'a> Model<'a> {
             window: 0,
             stem: Stem { channels: 0, kernel: 0, stride: 0 },
             blocks: heapless::Vec::new(),
-            head: Head { channels: 0 },
+            head: Head { channels: 0, levels: 0 },
             classes: 0,
             task: Task::MultiClass,
         },
@@ -117,6 +117,9 @@ impl<'a> Model<'a> {
     #[inline(never)]
     fn check(&self) -> Result<(), FormatError> {
         self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
+        if !self.arch.is_chain() {
+            return Err(FormatError::Kind);
+        }
         // As bytes: the search for characters is a kilobyte of code.
         let labels = || self.labels.as_bytes().split(|byte| *byte == b'\n');
         if labels().any(<[u8]>::is_empty) || labels().count() != usize::from(self.arch.classes) {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use models::arch::{ArchSpec, Layer};
+use models::arch::{ArchSpec, Layer, Node};
 
 use super::data_common::print;
 use super::fit::architecture;
-use super::footprint;
+use super::{export, footprint};
 
 /// Arguments of `trainer describe`.
 #[derive(Debug, clap::Args)]
@@ -52,8 +52,13 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "{:<11} {:>11} {:>11} {:>6} {:>10} {:>12} {:>9} {:>7} {:>10}",
         "layer", "in (C×T)", "out (C×T)", "kernel", "params", "MACs", "sees", "stride", "out f32 B"
     )?;
+    let nodes = arch.nodes()?;
     for layer in &layers.layers {
         row(&mut out, layer)?;
+        let parts: Vec<&Node> = nodes.iter().filter(|node| node.layer == layer.name).collect();
+        if parts.len() > 1 {
+            parts.into_iter().try_for_each(|node| part(&mut out, node))?;
+        }
     }
     writeln!(out, "\nparameters            {:>12}", layers.params())?;
     writeln!(out, "MACs a window         {:>12}", layers.macs())?;
@@ -70,6 +75,10 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
 
 /// What an int8 export will need, as far as it is known before there are weights.
 fn chip(out: &mut String, arch: &ArchSpec, hop: u32) -> anyhow::Result<()> {
+    if !arch.is_chain() {
+        writeln!(out, "\n{}", export::NO_INT8)?;
+        return Ok(());
+    }
     let [narrow, wide] = footprint::bounds(arch, hop)?;
     write!(out, "\nint8, activations of 8 bits in all layers, {}", narrow.table()?)?;
     let other = wide.engine;
@@ -90,6 +99,20 @@ fn row(out: &mut String, layer: &Layer) -> std::fmt::Result {
         layer.receptive_field,
         layer.stride,
         layer.output_bytes(),
+    )
+}
+
+/// One operation of a layer that has several.
+fn part(out: &mut String, node: &Node) -> std::fmt::Result {
+    writeln!(
+        out,
+        "  {:<9} {:>11} {:>11} {:>6} {:>10} {:>12}",
+        node.part.name(),
+        format!("{}×{}", node.in_channels, node.in_len),
+        format!("{}×{}", node.out_channels, node.out_len),
+        node.kernel(),
+        node.params(),
+        node.macs(),
     )
 }
 
@@ -114,7 +137,7 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
             })
         })
         .collect();
-    let [narrow, wide] = footprint::bounds(arch, hop)?;
+    let bounds = if arch.is_chain() { Some(footprint::bounds(arch, hop)?) } else { None };
     let all = serde_json::json!({
         "arch": arch,
         "params": table.params(),
@@ -122,8 +145,8 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "samples_used": table.samples_used(arch),
         "peak_working_bytes_f32": table.peak_working_bytes(),
         "layers": layers,
-        "int8_activations_8_bit": narrow,
-        "int8_activations_16_bit": wide,
+        "int8_activations_8_bit": bounds.map(|[narrow, _]| narrow),
+        "int8_activations_16_bit": bounds.map(|[_, wide]| wide),
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&all)?))
 }

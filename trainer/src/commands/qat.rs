@@ -45,6 +45,9 @@ pub(super) fn start(
     if first.model.stored.is_some() {
         bail!("{}: is fine-tuned for int8 already; name the run it came from", from.display());
     }
+    if !first.model.arch.is_chain() {
+        bail!("{}: {}", from.display(), super::export::NO_INT8);
+    }
     let (net, _) = first.best_network(compute)?;
     let meta = metadata(&first);
     let folded = fold::fold(&net.clone().valid());

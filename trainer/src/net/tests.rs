@@ -88,7 +88,7 @@ fn any_arch() -> impl Strategy<Value = ArchSpec> {
                     kind: BlockKind::Basic,
                 })
                 .collect(),
-            head: Head { channels: head },
+            head: Head { channels: head, levels: 0 },
             classes,
             task: Task::MultiClass,
         },

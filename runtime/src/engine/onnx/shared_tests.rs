@@ -139,7 +139,7 @@ pub(in crate::engine) fn arches() -> impl Strategy<Value = ArchSpec> {
                 window: u32::from(kernel) + (least + more) * u32::from(stride),
                 stem: Stem { channels, kernel, stride },
                 blocks: blocks.collect(),
-                head: Head { channels: head },
+                head: Head { channels: head, levels: 0 },
                 classes,
                 task: Task::MultiClass,
             }
