@@ -72,7 +72,7 @@ impl Subject {
         let stored = scale::activations(&arch, &ranges, Method::MinMax, 1);
         let labels: Vec<String> = (0..CLASSES).map(|class| format!("class{class}")).collect();
         let decision = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
-        let layers = scale::layers(&folded, &arch, &stored);
+        let layers = scale::layers(&folded, &stored);
         let preset = name.to_owned();
         let (labels_, decision_) = (labels.clone(), decision.clone());
         let parts = Parts {

@@ -6,3 +6,6 @@
 pub mod check;
 pub mod fold;
 pub mod onnx;
+
+#[cfg(test)]
+mod parity_tests;

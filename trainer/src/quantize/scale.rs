@@ -5,7 +5,7 @@ use models::q8::LayerParts;
 use models::quant::{Factor, LOG2_BITS};
 
 use super::calibrate::{Method, Ranges};
-use crate::export::fold::{Folded, FoldedLayer};
+use crate::export::fold::{self, Folded};
 use crate::net::Activation;
 
 /// Steps of an 8-bit activation. Zero and the ReLU leave half of the codes of a signed number.
@@ -60,11 +60,11 @@ fn widest(products: usize) -> u16 {
 
 /// The layers of a model that stores its activations like this.
 #[must_use]
-pub fn layers(folded: &Folded, arch: &ArchSpec, stored: &[Activation]) -> Vec<LayerParts> {
+pub fn layers(folded: &Folded, stored: &[Activation]) -> Vec<LayerParts> {
     let logits =
         Activation { limit: WIDE, scale: core::f64::consts::LN_2 / f64::from(1u32 << LOG2_BITS) };
     let samples = Activation { limit: WIDE + 1, scale: 1.0 / f64::from(WIDE + 1) };
-    let weights = folded.layers.iter().map(convolution).chain([classifier(folded, arch)]);
+    let weights = folded.nodes.iter().filter_map(|(_, weights)| weights.as_ref()).map(by_column);
     let inputs = [&samples].into_iter().chain(stored);
     let outputs = stored.iter().chain([&logits]);
     let layers = weights.zip(inputs.zip(outputs));
@@ -103,26 +103,13 @@ fn integers(layer: &Weights, input: Activation, output: Activation) -> LayerPart
 }
 
 /// Filters `[O, I, K]` as `[O, K, I]`.
-fn convolution(layer: &FoldedLayer) -> Weights {
+fn by_column(layer: &fold::Weights) -> Weights {
     let [_, inputs, kernel] = layer.shape;
     let order = (0..kernel).flat_map(|tap| (0..inputs).map(move |input| input * kernel + tap));
     let order: Vec<usize> = order.collect();
     let rows = layer.weight.chunks_exact(inputs * kernel);
     let rows = rows.map(|row| order.iter().map(|index| f64::from(row[*index])).collect());
     symmetric(rows.collect(), &layer.bias)
-}
-
-/// Weights `[F, N]`, features channel by channel, as `[N, columns, channels]`.
-fn classifier(folded: &Folded, arch: &ArchSpec) -> Weights {
-    let [features, classes] = folded.shape;
-    let channels = usize::from(arch.head.channels);
-    let columns = features / channels;
-    let row = |class: usize| -> Vec<f64> {
-        let order =
-            (0..columns).flat_map(|column| (0..channels).map(move |c| c * columns + column));
-        order.map(|feature| f64::from(folded.weight[feature * classes + class])).collect()
-    };
-    symmetric((0..classes).map(row).collect(), &folded.bias)
 }
 
 /// One scale a row: its largest weight becomes 127.

@@ -88,7 +88,7 @@ pub fn quantize(
         both.each_ref().map(|clips| predict::network(&net, clips, window, compute).accuracy());
 
     let attempt = |method, stored: Vec<Activation>| {
-        let layers = scale::layers(folded, &meta.arch, &stored);
+        let layers = scale::layers(folded, &stored);
         let bytes = encode(meta, layers);
         let accuracy = both.each_ref().map(|clips| int8::predict(&read(&bytes), clips).accuracy());
         let wide = stored.iter().filter(|stored| stored.limit > scale::NARROW).count();
@@ -101,7 +101,7 @@ pub fn quantize(
             let clips = every(&training, CALIBRATION_CLIPS);
             let ranges = Ranges::watch(&net, &clips, window, compute);
             let mut tried: Vec<(Choice, Vec<u8>)> = Vec::new();
-            for wide in 0..=MOST_WIDE.min(folded.layers.len()) {
+            for wide in 0..=MOST_WIDE.min(folded.nodes.len() - 1) {
                 for method in Method::SEARCHED {
                     let stored = scale::activations(&meta.arch, &ranges, method, wide);
                     tried.push(attempt(method, stored));
