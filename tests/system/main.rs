@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod int8;
+mod kinds;
 mod onnx;
 mod resume;
 mod trained;

@@ -59,8 +59,10 @@ pub struct Layer {
     pub macs: u64,
     /// Values of the input and the unpooled output of the node that needs most of them.
     working: usize,
-    /// Operations that it consists of.
-    nodes: usize,
+    /// Multiply-accumulates of the convolutions, without those of gates.
+    pub(super) conv_macs: u64,
+    /// The same of one column before pooling.
+    pub(super) column_macs: u64,
     /// Samples that one output column sees.
     pub receptive_field: usize,
     /// Samples between two output columns.
@@ -186,7 +188,8 @@ impl Layer {
             params: 0,
             macs: 0,
             working: 0,
-            nodes: 0,
+            conv_macs: 0,
+            column_macs: 0,
             receptive_field,
             stride,
         };
@@ -194,13 +197,12 @@ impl Layer {
         layer
     }
 
-    /// Whether it is one convolution and what follows it.
-    pub(super) const fn is_single(&self) -> bool {
-        self.nodes == 1
-    }
-
     fn add(&mut self, node: &Node) {
-        self.nodes += 1;
+        if matches!(node.part, Part::Conv | Part::Second | Part::Shortcut) {
+            let (macs, columns) = (node.macs(), node.conv_len as u64);
+            self.conv_macs = self.conv_macs.saturating_add(macs);
+            self.column_macs = self.column_macs.saturating_add(macs / columns);
+        }
         self.params = self.params.saturating_add(node.params());
         self.macs = self.macs.saturating_add(node.macs());
         (self.out_channels, self.out_len) = (node.out_channels, node.out_len);
