@@ -221,13 +221,15 @@ impl Streaming {
 }
 
 impl Level {
-    /// The edges of this level behind `input` and a block; `None` if they meet or overlap.
+    /// The edges of this level behind `input` and a block; `None` if they meet or overlap, or reach further than
+    /// the window.
     fn behind(self, input: &Self, block: &Block) -> Option<Self> {
         let ((before, after), pool) = block.same_and_pool();
         let left = (input.left + before).div_ceil(pool);
         let right = (input.right.saturating_sub(after) / pool).min(self.len);
         let needs = (left * pool + after).saturating_sub(1).max(input.left);
-        let fits = left <= right && (left == 0 || needs < input.right);
+        let inside = input.right >= after && (left == 0 || needs < input.right);
+        let fits = left <= right && inside;
         fits.then_some(Self { left, right, needs, ..self })
     }
 }
@@ -261,7 +263,7 @@ impl ArchSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::preset;
+    use crate::arch::{BlockKind, preset};
 
     #[test]
     fn the_papers_network_shares_up_to_the_hop() {
@@ -294,6 +296,19 @@ mod tests {
             (level.left, level.len - level.right)
         };
         assert_eq!((edges("res1-speech"), edges("res2-speech")), ((1, 0), (1, 1)));
+    }
+
+    #[test]
+    fn edges_longer_than_the_window_are_not_shared() {
+        let mut arch = preset("2^1", 2).unwrap();
+        // Levels of 6, 2 and 2 columns; of the second one only the first column is the same for all windows.
+        arch.window = 12;
+        arch.blocks[0] = Block { channels: 1, kernel: 2, pool: 3, kind: BlockKind::Basic };
+        let last = Block { channels: 1, kernel: 2, pool: 1, kind: BlockKind::Res2 };
+        arch.blocks.push(last).unwrap();
+        assert_eq!(Streaming::new(&arch, 6).unwrap().shared.len(), 2);
+        arch.blocks[1].kind = BlockKind::Basic;
+        assert_eq!(Streaming::new(&arch, 6).unwrap().shared.len(), 3);
     }
 
     #[test]
