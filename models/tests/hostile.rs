@@ -18,7 +18,7 @@ fn read(bytes: &[u8]) -> Result<(), FormatError> {
     assert_eq!(model.decision().thresholds().len(), classes);
     assert!(model.decision().settings(arch.window).smoothing > 0);
     let table = arch.layers().unwrap();
-    assert_eq!(model.layers().len(), table.layers.len());
+    assert_eq!(model.layers().len(), arch.nodes().unwrap().len());
     for layer in model.layers() {
         let last = layer.shape.outputs - 1;
         assert_eq!(layer.row(last).len(), layer.shape.row());

@@ -23,8 +23,6 @@ pub enum FormatError {
     Malformed,
     /// The network cannot be built.
     Arch(ArchError),
-    /// The network has gates, shortcuts or global maxima.
-    Kind,
     /// There are more or fewer weights than the network has.
     DataLength {
         /// Bytes that the network needs.
@@ -58,10 +56,6 @@ impl fmt::Display for FormatError {
             Self::Checksum => write!(f, "the model is damaged: its checksum does not match"),
             Self::Malformed => write!(f, "the model's description cannot be read"),
             Self::Arch(error) => write!(f, "the model's network cannot be built: {error}"),
-            Self::Kind => write!(
-                f,
-                "the model's network has gates, shortcuts or global maxima, which int8 engines do not run; use the ONNX model"
-            ),
             Self::DataLength { needed } => {
                 write!(f, "the model's weights do not fit its network, which needs {needed} bytes")
             }

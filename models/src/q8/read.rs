@@ -6,11 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::word;
 use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, Layer, MAGIC, Shape, VERSION, checksum};
-use crate::arch::{ArchSpec, Head, LayerName, MAX_BLOCKS, Stem, Task};
+use crate::arch::{ArchSpec, Head, LayerName, MAX_NODES, Stem, Task};
 use crate::stream::{NEVER, Q15, Settings};
-
-/// The most layers a network may have.
-pub(super) const MAX_LAYERS: usize = MAX_BLOCKS + 3;
 
 /// What the body says of a layer.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -60,7 +57,7 @@ pub struct Model<'a> {
     labels: &'a str,
     decision: Decision<'a>,
     seed: u64,
-    layers: heapless::Vec<Layer<'a>, MAX_LAYERS>,
+    layers: heapless::Vec<Layer<'a>, MAX_NODES>,
 }
 
 impl<'a> Model<'a> {
@@ -117,9 +114,6 @@ impl<'a> Model<'a> {
     #[inline(never)]
     fn check(&self) -> Result<(), FormatError> {
         self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
-        if !self.arch.is_chain() {
-            return Err(FormatError::Kind);
-        }
         // As bytes: the search for characters is a kilobyte of code.
         let labels = || self.labels.as_bytes().split(|byte| *byte == b'\n');
         if labels().any(<[u8]>::is_empty) || labels().count() != usize::from(self.arch.classes) {
@@ -136,15 +130,15 @@ impl<'a> Model<'a> {
     /// Cuts the data into layers.
     #[inline(never)]
     fn cut(&mut self, data: &'a [u8]) -> Result<(), FormatError> {
-        let mut needed = 0;
+        let (mut needed, mut nodes) = (0u64, 0);
         each_shape(&self.arch, |_, shape| {
-            needed += shape.bytes();
+            (needed, nodes) = (needed.saturating_add(shape.bytes()), nodes + 1);
             Ok(())
         })?;
         if needed != data.len() as u64 {
             return Err(FormatError::DataLength { needed });
         }
-        if self.layers.len() != self.arch.blocks.len() + 3 {
+        if self.layers.len() != nodes {
             return Err(FormatError::LayerCount);
         }
         let (mut layers, mut rest) = (self.layers.iter_mut(), data);
@@ -185,7 +179,8 @@ impl<'a> Model<'a> {
         self.seed
     }
 
-    /// The layers: stem, blocks, head, classifier.
+    /// The numbers of the network's nodes, in their order. A chain has one node a layer: stem, blocks, head,
+    /// classifier.
     #[must_use]
     pub fn layers(&self) -> &[Layer<'a>] {
         &self.layers
@@ -236,16 +231,15 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     Ok((&rest[..body_len as usize], &bytes[data_start as usize..needed as usize]))
 }
 
-/// The layers' shapes, until one is refused.
+/// The nodes' shapes, until one is refused.
 fn each_shape(
     arch: &ArchSpec,
     mut each: impl FnMut(LayerName, Shape) -> Result<(), FormatError>,
 ) -> Result<(), FormatError> {
-    let (mut columns, mut result) = (1, Ok(()));
-    let built = arch.each_layer(|layer| {
+    let mut result = Ok(());
+    let built = arch.each_node(|node| {
         if result.is_ok() {
-            result = each(layer.name, Shape::of_layer(layer, columns));
-            columns = layer.out_len;
+            result = each(node.layer, Shape::of_node(node));
         }
     });
     built.map_err(FormatError::Arch)?;

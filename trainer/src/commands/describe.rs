@@ -6,7 +6,7 @@ use models::arch::{ArchSpec, Layer, Node};
 
 use super::data_common::print;
 use super::fit::architecture;
-use super::{export, footprint};
+use super::footprint;
 
 /// Arguments of `trainer describe`.
 #[derive(Debug, clap::Args)]
@@ -75,10 +75,6 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
 
 /// What an int8 export will need, as far as it is known before there are weights.
 fn chip(out: &mut String, arch: &ArchSpec, hop: u32) -> anyhow::Result<()> {
-    if !arch.is_chain() {
-        writeln!(out, "\n{}", export::NO_INT8)?;
-        return Ok(());
-    }
     let [narrow, wide] = footprint::bounds(arch, hop)?;
     write!(out, "\nint8, activations of 8 bits in all layers, {}", narrow.table()?)?;
     let other = wide.engine;
@@ -137,7 +133,7 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
             })
         })
         .collect();
-    let bounds = if arch.is_chain() { Some(footprint::bounds(arch, hop)?) } else { None };
+    let [narrow, wide] = footprint::bounds(arch, hop)?;
     let all = serde_json::json!({
         "arch": arch,
         "params": table.params(),
@@ -145,8 +141,8 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "samples_used": table.samples_used(arch),
         "peak_working_bytes_f32": table.peak_working_bytes(),
         "layers": layers,
-        "int8_activations_8_bit": bounds.map(|[narrow, _]| narrow),
-        "int8_activations_16_bit": bounds.map(|[_, wide]| wide),
+        "int8_activations_8_bit": narrow,
+        "int8_activations_16_bit": wide,
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&all)?))
 }

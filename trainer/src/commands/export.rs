@@ -35,10 +35,6 @@ pub struct ExportArgs {
     onnx_only: bool,
 }
 
-/// Said of networks that are no chain.
-pub(super) const NO_INT8: &str =
-    "int8: not for networks with gates, shortcuts or global maxima so far";
-
 /// Writes a run's best network as a model.
 ///
 /// # Errors
@@ -60,12 +56,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let difference = check::check(unchecked.path(), &net, &compute)?;
     drop(unchecked);
 
-    let chain = meta.arch.is_chain();
-    if !chain && !args.onnx_only {
-        eprintln!("{NO_INT8}; writing model.onnx alone");
-    }
-    let int8 = (chain && !args.onnx_only).then(|| int8(args, &run, &net, &meta, &compute));
-    let int8 = int8.transpose()?;
+    let int8 = if args.onnx_only { None } else { Some(int8(args, &run, &net, &meta, &compute)?) };
     let model = folder.join("model.onnx");
     replace(&model, &[&bytes]).with_context(|| model.display().to_string())?;
     let config = folder.join("train.toml");

@@ -46,7 +46,10 @@ pub(super) fn start(
         bail!("{}: is fine-tuned for int8 already; name the run it came from", from.display());
     }
     if !first.model.arch.is_chain() {
-        bail!("{}: {}", from.display(), super::export::NO_INT8);
+        bail!(
+            "{}: has gates, shortcuts or global maxima, which fine-tuning for int8 does not know; export it as it is",
+            from.display()
+        );
     }
     let (net, _) = first.best_network(compute)?;
     let meta = metadata(&first);
