@@ -27,6 +27,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let unknown = || format!("unknown preset `{name}`; there are {}", PRESETS.join(", "));
     let arch = preset(name, CLASSES).ok_or_else(unknown)?;
+    if !arch.is_chain() {
+        return Err(
+            format!("`{name}` has gates or shortcuts; this writes plain networks only").into()
+        );
+    }
     std::fs::write(file, model(name, &arch)?.encode())?;
     Ok(())
 }

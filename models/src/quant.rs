@@ -93,6 +93,39 @@ pub const fn requantize_relu(sum: i32, factor: Factor, limit: u16) -> i16 {
     if rounded > limit as u64 { limit as i16 } else { rounded as i16 }
 }
 
+/// Fraction bits with which the parts of a sum are added before it is rounded.
+pub const JOIN_BITS: u32 = 8;
+
+/// A branch's value, times its gate in Q15 if there is one, plus a shortcut's; then ReLU and limit.
+///
+/// Each part's factor brings it to the scale of the sum, but 2^-[`JOIN_BITS`] fine; the factor of a gated branch holds the
+/// 2^-15 of the gate as well. The sum of the rounded parts, which cannot leave what an `i32` holds, is
+/// rounded to the nearest integer, halves up.
+#[must_use]
+#[inline]
+pub const fn join(
+    (value, gate, factor): (i16, Option<Q15>, Factor),
+    shortcut: Option<(i16, Factor)>,
+    limit: u16,
+) -> i16 {
+    let product = match gate {
+        Some(gate) => value as i32 * gate as i32,
+        None => value as i32,
+    };
+    let mut sum = requantize(product, factor);
+    if let Some((value, factor)) = shortcut {
+        sum = sum.saturating_add(requantize(value as i32, factor));
+    }
+    let rounded = sum.saturating_add(1 << (JOIN_BITS - 1)) >> JOIN_BITS;
+    if rounded < 0 {
+        0
+    } else if rounded > limit as i32 {
+        limit as i16
+    } else {
+        rounded as i16
+    }
+}
+
 /// From this shift on, a product's high word alone says what it is rounded to.
 pub const HIGH_SHIFT: u8 = 33;
 
@@ -192,6 +225,19 @@ mod tests {
         for value in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-12, 1e12] {
             assert_eq!(Factor::from_real(value), None, "{value}");
         }
+    }
+
+    #[test]
+    fn joins_add_before_they_round() {
+        let fine = |scale: f64| Factor::from_real(scale * 256.0).unwrap();
+        // 0.4 + 0.4 is nearer to 1 than to 0.
+        assert_eq!(join((4, None, fine(0.1)), Some((4, fine(0.1))), 127), 1);
+        assert_eq!(join((4, None, fine(0.1)), None, 127), 0);
+        assert_eq!(join((-40, None, fine(0.1)), Some((30, fine(0.1))), 127), 0);
+        assert_eq!(join((30_000, None, fine(0.1)), Some((9, fine(1.0))), 127), 127);
+        // A gate of one half.
+        let gated = fine(1.0 / f64::from(ONE));
+        assert_eq!(join((-60, Some(ONE / 2), gated), Some((100, fine(1.0))), 127), 70);
     }
 
     fn nearest(sum: i32, factor: Factor) -> i64 {

@@ -41,7 +41,7 @@ fn small() -> Parts {
             blocks: [Block { channels: 3, kernel: 2, pool: 3, kind: BlockKind::Basic }]
                 .into_iter()
                 .collect(),
-            head: Head { channels: 2 },
+            head: Head { channels: 2, levels: 0 },
             classes: 2,
             task: Task::MultiLabel,
         },

@@ -19,7 +19,7 @@ fn read(bytes: &[u8]) -> Result<(), FormatError> {
     assert_eq!(model.decision().classes().len(), classes);
     assert!(model.decision().settings(arch.window).smoothing > 0);
     let table = arch.layers().unwrap();
-    assert_eq!(model.layers().len(), table.layers.len());
+    assert_eq!(model.layers().len(), arch.nodes().unwrap().len());
     for layer in model.layers() {
         let last = layer.shape.outputs - 1;
         assert_eq!(layer.row(last).len(), layer.shape.row());
@@ -53,7 +53,7 @@ fn small() -> Parts {
             .into_iter()
             .map(|(channels, kernel, pool)| Block { channels, kernel, pool, kind })
             .collect(),
-        head: Head { channels: 3 },
+        head: Head { channels: 3, levels: 0 },
         classes: 3,
         task: Task::MultiClass,
     };

@@ -5,6 +5,7 @@
 mod bad_input;
 mod folds;
 mod int8;
+mod kinds;
 mod negatives;
 mod onnx;
 mod resume;

@@ -5,21 +5,26 @@
 //! ever held whole. Columns that windows share are computed once ([`network`]); [`models::arch::Streaming`]
 //! says which those are. When a window ends, its edges and what lies behind the shared levels are
 //! computed from the columns that were kept ([`window`]).
+//!
+//! Networks with gates, shortcuts or global maxima keep the samples of a window instead ([`passes`]).
 
 mod level;
 mod network;
 mod observer;
+mod passes;
+mod step;
 mod window;
 
 use core::convert::Infallible;
 use core::fmt;
 
-use models::q8::{MemoryPlan, Model};
+use models::q8::{MemoryPlan, Model, PassPlan};
 use models::stream::{Gate, Q15, RollingWindows};
 
 pub use crate::kernel::Prepared;
 use network::Network;
 pub use observer::{Observer, Part};
+use passes::Passes;
 
 /// An int8 network with its memory, somewhere in a stream.
 ///
@@ -28,7 +33,7 @@ pub use observer::{Observer, Part};
 pub struct Engine<'m, 'r> {
     /// Cuts the stream into the stem's inputs, or into whole windows where nothing is shared.
     samples: RollingWindows<&'r mut [i16]>,
-    network: Network<'m, 'r>,
+    network: Computation<'m, 'r>,
     gate: Gate,
     window: usize,
     hop: usize,
@@ -37,6 +42,15 @@ pub struct Engine<'m, 'r> {
     /// Samples to come until the next window ends.
     until_window: usize,
     position: u64,
+}
+
+/// How a network is computed.
+#[derive(Debug)]
+enum Computation<'m, 'r> {
+    /// A chain, whose windows share columns.
+    Columns(Network<'m, 'r>),
+    /// Any other network, window by window.
+    Passes(Passes<'m, 'r>),
 }
 
 /// Why an engine cannot be made.
@@ -76,13 +90,19 @@ pub fn memory_words(model: &Model<'_>, hop: u32) -> Result<usize, EngineError> {
     if hop == 0 {
         return Err(EngineError::NoHop);
     }
-    Ok(words(model, &MemoryPlan::new(model, hop)))
+    Ok(match model.arch().is_chain() {
+        true => words(model, &MemoryPlan::new(model, hop)),
+        false => passes::words(model),
+    })
 }
 
 /// 32-bit words of memory that [`Engine::for_windows`] wants.
 #[must_use]
 pub fn window_memory_words(model: &Model<'_>) -> usize {
-    words(model, &MemoryPlan::for_windows(model))
+    match model.arch().is_chain() {
+        true => words(model, &MemoryPlan::for_windows(model)),
+        false => passes::words(model),
+    }
 }
 
 /// Saturates: a network that needs more than 2^32 words needs what no machine has.
@@ -105,7 +125,39 @@ impl<'m, 'r> Engine<'m, 'r> {
             return Err(EngineError::NoHop);
         }
         let gate = Gate::new(model.decision().gate, model.arch().window, hop);
+        if !model.arch().is_chain() {
+            return Self::with_passes(model, hop, gate, memory);
+        }
         Self::with_plan(model, &MemoryPlan::new(model, hop), gate, memory)
+    }
+
+    // A plan takes stack that networks without passes should not pay for.
+    #[inline(never)]
+    fn with_passes(
+        model: &'m Model<'m>,
+        hop: u32,
+        gate: Gate,
+        memory: &'r mut [u32],
+    ) -> Result<Self, EngineError> {
+        let (needed, given) = (passes::words(model), memory.len());
+        if given < needed {
+            return Err(EngineError::Memory { needed, given });
+        }
+        let plan = PassPlan::new(model.arch());
+        let (window, hop) = (plan.samples, hop as usize);
+        let (samples, memory) = level::take::<i16>(memory, window);
+        let samples = RollingWindows::new(samples, window, hop);
+        let network = Computation::Passes(Passes::new(model, &plan, memory));
+        Ok(Self {
+            samples,
+            network,
+            gate,
+            window,
+            hop,
+            started: 0,
+            until_window: window,
+            position: 0,
+        })
     }
 
     fn with_plan(
@@ -125,7 +177,7 @@ impl<'m, 'r> Engine<'m, 'r> {
         let shares = !plan.streaming.shared.is_empty();
         let (len, step) = if shares { (plan.samples, stem.stride.into()) } else { (window, hop) };
         let samples = RollingWindows::new(samples, len, step);
-        let network = Network::new(model, plan, memory);
+        let network = Computation::Columns(Network::new(model, plan, memory));
         let until_window = window;
         Ok(Self { samples, network, gate, window, hop, started: 0, until_window, position: 0 })
     }
@@ -138,6 +190,9 @@ impl<'m, 'r> Engine<'m, 'r> {
     pub fn for_windows(model: &'m Model<'m>, memory: &'r mut [u32]) -> Result<Self, EngineError> {
         let window = model.arch().window;
         let gate = Gate::new(0, window, window);
+        if !model.arch().is_chain() {
+            return Self::with_passes(model, window, gate, memory);
+        }
         Self::with_plan(model, &MemoryPlan::for_windows(model), gate, memory)
     }
 
@@ -148,14 +203,18 @@ impl<'m, 'r> Engine<'m, 'r> {
     /// Later, if they were prepared from another model.
     #[must_use]
     pub const fn with_prepared(mut self, prepared: &'m Prepared) -> Self {
-        self.network.prepared = Some(prepared);
+        if let Computation::Columns(network) = &mut self.network {
+            network.prepared = Some(prepared);
+        }
         self
     }
 
     /// The state after [`Engine::new`]: forgets all samples and starts the grid of windows anew.
     pub fn reset(&mut self) {
         self.samples.reset();
-        self.network.reset();
+        if let Computation::Columns(network) = &mut self.network {
+            network.reset();
+        }
         self.gate.reset();
         (self.started, self.until_window, self.position) = (0, self.window, 0);
     }
@@ -183,19 +242,24 @@ impl<'m, 'r> Engine<'m, 'r> {
             self.position += now.len() as u64;
             if self.until_window == 0 {
                 self.until_window = self.hop;
-                let posteriors = self.network.finish(self.gate.is_quiet(), observer);
+                let quiet = self.gate.is_quiet();
+                let posteriors = match &mut self.network {
+                    Computation::Columns(network) => network.finish(quiet, observer),
+                    Computation::Passes(network) => network.finish(quiet),
+                };
                 observer.window(posteriors, self.position);
             }
         }
     }
 
     fn feed(&mut self, samples: &[i16], observer: &mut impl Observer) {
-        let stem = self.network.stem_shape();
-        if self.network.shares() && stem.kernel == stem.stride {
-            self.feed_stem(samples, stem.stride.into(), observer);
-        } else {
-            self.feed_windows(samples, observer);
+        if let Computation::Columns(network) = &self.network {
+            let stem = network.stem_shape();
+            if network.shares() && stem.kernel == stem.stride {
+                return self.feed_stem(samples, stem.stride.into(), observer);
+            }
         }
+        self.feed_windows(samples, observer);
     }
 
     /// Samples for a stem whose inputs of `len` samples do not overlap: inputs that are whole need not be
@@ -211,19 +275,24 @@ impl<'m, 'r> Engine<'m, 'r> {
             samples = rest;
         }
         let (inputs, start) = samples.split_at(samples.len() / len * len);
-        self.network.stem(inputs, observer);
+        if let Computation::Columns(network) = &mut self.network {
+            network.stem(inputs, observer);
+        }
         self.feed_windows(start, observer);
         self.started = start.len();
     }
 
     fn feed_windows(&mut self, samples: &[i16], observer: &mut impl Observer) {
         let network = &mut self.network;
-        let (shares, quiet) = (network.shares(), self.gate.is_quiet());
+        let quiet = self.gate.is_quiet();
         let fed = self.samples.push(samples, |samples, _| {
-            if shares {
-                network.stem(samples, observer);
-            } else if !quiet {
-                network.whole(samples, observer);
+            match network {
+                Computation::Columns(network) if network.shares() => {
+                    network.stem(samples, observer);
+                }
+                _ if quiet => {}
+                Computation::Columns(network) => network.whole(samples, observer),
+                Computation::Passes(network) => network.whole(samples, observer),
             }
             Ok::<_, Infallible>(())
         });

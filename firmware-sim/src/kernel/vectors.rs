@@ -32,9 +32,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Prepares a model; `None` on machines without AVX2.
+    /// Prepares a model; `None` on machines without AVX2, and for networks that are no chains.
     #[must_use]
     pub fn new(model: &Model<'_>) -> Option<Self> {
+        if !model.arch().is_chain() {
+            return None;
+        }
         let vectors = Vectors::detect()?;
         let layers = model.layers().iter().map(PackedLayer::new).collect();
         Some(Self { vectors, layers })

@@ -1,6 +1,6 @@
 //! The streaming engine against the whole-window reference, bit for bit.
 
-use models::arch::ArchSpec;
+use models::arch::{ArchSpec, Part as Role};
 use models::q8::{Model, Parts};
 use models::stream::{Gate, Q15};
 use proptest::prelude::*;
@@ -118,9 +118,57 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_kind_equals_the_reference(
+        arch in random::any_arch(), seed: u64, hop in 1..200usize,
+        chunks in prop::collection::vec(1..300usize, 1..6), before in 0..500usize,
+    ) {
+        let parts = random::model(&arch, seed);
+        let bytes = parts.encode();
+        let model = Model::parse(&bytes).unwrap();
+        let mut memory = vec![0xDEAD_BEEF; memory_words(&model, hop as u32).unwrap()];
+        let mut engine = Engine::new(&model, hop as u32, &mut memory).unwrap();
+        let mut noise = random::Noise(seed);
+        stream(&mut engine, &noise.samples(before), &chunks);
+        engine.reset();
+        let samples = noise.samples(arch.window as usize + 3 * hop + 7);
+        let found = stream(&mut engine, &samples, &chunks);
+        prop_assert_eq!(found, expected(&parts, &samples, hop));
+    }
+}
+
+/// Gates and shortcuts change what comes out: the random numbers do not hide them.
+#[test]
+fn gates_and_shortcuts_matter() {
+    let arch = models::arch::preset("rese-nano", 5).unwrap();
+    let samples = random::Noise(4).samples(arch.window as usize);
+    let parts = random::model(&arch, 3);
+    let with = reference::posteriors(&parts, &samples);
+    let nodes = arch.nodes().unwrap();
+    for role in [Role::Excite, Role::Shortcut, Role::Second, Role::Squeeze] {
+        let mut changed = parts.clone();
+        for (node, layer) in nodes.iter().zip(&mut changed.layers) {
+            if node.part == role {
+                layer.weights.iter_mut().for_each(|weight| *weight = weight.wrapping_neg());
+            }
+        }
+        assert_ne!(reference::posteriors(&changed, &samples), with, "{role:?}");
+    }
+}
+
 #[test]
 fn presets_on_their_default_hop() {
-    for (name, hop) in [("nano", 2187), ("nano", 729), ("nano", 1000), ("3^5", 27), ("2^6", 8)] {
+    for (name, hop) in [
+        ("nano", 2187),
+        ("nano", 729),
+        ("nano", 1000),
+        ("3^5", 27),
+        ("2^6", 8),
+        ("rese-nano", 2187),
+    ] {
         let arch = models::arch::preset(name, 5).unwrap();
         let parts = random::model(&arch, 3);
         let bytes = parts.encode();

@@ -1,6 +1,6 @@
 //! Random networks, weights and sounds.
 
-use models::arch::{ArchSpec, Block, BlockKind, Head, Stem, Task};
+use models::arch::{Activation, Alpha, ArchSpec, Block, BlockKind, Head, Op, Stem, Task};
 use models::meta::DecisionDefaults;
 use models::q8::{LayerParts, Parts};
 use models::quant::Factor;
@@ -25,11 +25,31 @@ pub(crate) fn arch() -> impl Strategy<Value = ArchSpec> {
                     Block { channels, kernel, pool, kind }
                 })
                 .collect(),
-            head: Head { channels: head },
+            head: Head { channels: head, levels: 0 },
             classes,
             task: if multi_label { Task::MultiLabel } else { Task::MultiClass },
         })
         .prop_filter("a network", |arch| arch.layers().is_ok())
+}
+
+/// The same with blocks of any kind and any head.
+pub(crate) fn any_arch() -> impl Strategy<Value = ArchSpec> {
+    let alpha = prop_oneof![(1..4u8).prop_map(Alpha::Times), (1..9u8).prop_map(Alpha::Over)];
+    let kind = (0..6usize, alpha).prop_map(|(kind, alpha)| match kind {
+        0 => BlockKind::Basic,
+        1 => BlockKind::Se(alpha),
+        2 => BlockKind::Res1,
+        3 => BlockKind::Res2,
+        4 => BlockKind::ReSe1(alpha),
+        _ => BlockKind::ReSe2(alpha),
+    });
+    let kinds = prop::collection::vec(kind, 4);
+    let network = (arch(), kinds, 0..4u8).prop_map(|(mut arch, kinds, levels)| {
+        arch.blocks.iter_mut().zip(kinds).for_each(|(block, kind)| block.kind = kind);
+        arch.head.levels = levels;
+        arch
+    });
+    network.prop_filter("a network", |arch| arch.layers().is_ok())
 }
 
 /// A generator of numbers that look random.
@@ -49,25 +69,47 @@ impl Noise {
 /// A model with random numbers, its activations spread over the range of 8 or 16 bits.
 pub(crate) fn model(arch: &ArchSpec, seed: u64) -> Parts {
     let mut noise = Noise(seed);
-    let table = arch.layers().unwrap();
-    let last = table.layers.len() - 1;
-    let mut input_limit = 32_767.0;
-    let mut layers = Vec::new();
-    for (index, layer) in table.layers.iter().enumerate() {
-        let products = layer.in_channels * layer.kernel;
-        let limit = if noise.next().is_multiple_of(2) { 127 } else { 5_000 };
-        // What brings a typical sum into the range; of the classifier, to logits of a few units.
-        let typical = 40.0 * f64::from(input_limit) * (products as f64).sqrt();
-        let wanted = if index == last { 3_000.0 } else { f64::from(limit) };
-        let outputs = layer.out_channels;
+    let nodes = arch.nodes().unwrap();
+    let last = nodes.len() - 1;
+    let mut layers: Vec<LayerParts> = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let limits = node.operands.iter().map(|operand| f64::from(layers[*operand].limit));
+        let limits: Vec<f64> = limits.collect();
+        let input_limit = limits.first().copied().unwrap_or(32_767.0);
+        let signed = matches!(node.op, Op::Conv { activation: Activation::None, .. } | Op::Mean);
+        let narrow = noise.next().is_multiple_of(2) && !signed;
+        let limit = if narrow { 127 } else { 5_000 };
+        let factor = |real: f64| Factor::from_real(real).unwrap();
+        let (outputs, wanted) = (node.out_channels, f64::from(limit));
+        let (products, factors) = match node.op {
+            Op::Conv { kernel, activation, .. } => {
+                let products = node.in_channels * kernel;
+                // What brings a typical sum into the range; of logits, to a few units.
+                let logits = index == last || activation == Activation::Sigmoid;
+                let wanted = if logits { 3_000.0 } else { wanted };
+                let typical = 40.0 * input_limit * (products as f64).sqrt();
+                (products, std::vec![factor(wanted / typical); outputs])
+            }
+            Op::Mean => (0, std::vec![factor(4.0 * wanted / input_limit / node.in_len as f64)]),
+            Op::Join { gated, residual, .. } => {
+                let gate = if gated { 2.0 / 32_768.0 } else { 1.0 };
+                let scale = |limit: f64| 256.0 * wanted / limit;
+                let mut factors = std::vec![factor(gate * scale(limits[0]))];
+                if residual {
+                    factors.push(factor(0.7 * scale(limits[limits.len() - 1])));
+                }
+                (0, factors)
+            }
+            Op::Peaks => (0, limits.iter().map(|limit| factor(wanted / limit)).collect()),
+        };
+        let biases = if products == 0 { factors.len() } else { outputs };
         layers.push(LayerParts {
             weights: (0..outputs * products).map(|_| noise.next() as i8).collect(),
-            biases: (0..outputs).map(|_| (noise.next() as i16).into()).collect(),
-            factors: (0..outputs).map(|_| Factor::from_real(wanted / typical).unwrap()).collect(),
+            biases: (0..biases).map(|_| (noise.next() as i16).into()).collect(),
+            factors,
             limit,
             scale: 1.0,
         });
-        input_limit = f32::from(limit);
     }
     let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
     Parts {

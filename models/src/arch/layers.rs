@@ -2,12 +2,7 @@
 
 use core::fmt;
 
-use super::{ArchSpec, MAX_BLOCKS};
-
-/// Largest window accepted, in samples (about 17 minutes at 16 kHz).
-const MAX_WINDOW: u32 = 1 << 24;
-/// The most features that a classifier may read.
-const MAX_FEATURES: u64 = 1 << 24;
+use super::{ArchError, ArchSpec, MAX_BLOCKS, Node, Op, Part};
 
 /// A layer's place in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +47,22 @@ pub struct Layer {
     pub in_len: usize,
     /// Channels out.
     pub out_channels: usize,
-    /// Columns that the convolution makes, before pooling.
+    /// Columns before pooling.
     pub conv_len: usize,
     /// Columns out, after pooling.
     pub out_len: usize,
-    /// Taps of the convolution.
+    /// Taps of the convolutions.
     pub kernel: usize,
     /// Trained numbers: weights, biases, batch-norm scale and shift.
     pub params: u64,
     /// Multiply-accumulates of one window, those on padding included.
     pub macs: u64,
+    /// Values of the input and the unpooled output of the node that needs most of them.
+    working: usize,
+    /// Multiply-accumulates of the convolutions, without those of gates.
+    pub(super) conv_macs: u64,
+    /// The same of one column before pooling.
+    pub(super) column_macs: u64,
     /// Samples that one output column sees.
     pub receptive_field: usize,
     /// Samples between two output columns.
@@ -75,11 +76,11 @@ impl Layer {
         4 * self.out_channels * self.out_len
     }
 
-    /// Bytes of the layer's input and unpooled output together, as f32: what a whole-window
-    /// engine without fused pooling must hold while it computes this layer.
+    /// Bytes of what one operation of the layer reads and makes before pooling, as f32: what a
+    /// whole-window engine without fused pooling must hold while it computes this layer.
     #[must_use]
     pub const fn working_bytes(&self) -> usize {
-        4 * (self.in_channels * self.in_len + self.out_channels * self.conv_len)
+        self.working.saturating_mul(4)
     }
 }
 
@@ -110,12 +111,19 @@ impl LayerTable {
     /// later ones lead to.
     #[must_use]
     pub fn samples_used(&self, arch: &ArchSpec) -> usize {
-        let [stem, .., last, _] = self.layers.as_slice() else { return 0 };
-        let mut columns = last.in_len;
-        let blocks = self.layers.iter().skip(1).zip(&arch.blocks);
-        for (layer, block) in blocks.collect::<heapless::Vec<_, MAX_BLOCKS>>().iter().rev() {
-            let (_, after) = block.padding();
+        let [stem, blocks @ .., _, _] = self.layers.as_slice() else { return 0 };
+        let first_level = blocks.len() - usize::from(arch.head.levels);
+        let mut columns = blocks.last().map_or(0, |last| last.out_len);
+        for (index, (layer, block)) in blocks.iter().zip(&arch.blocks).enumerate().rev() {
+            if index >= first_level {
+                columns = layer.out_len;
+            }
+            let after = block.padding().1 * block.kind.convolutions();
             columns = (columns * block.pool as usize + after).min(layer.in_len);
+            if block.kind.is_residual() && block.kind.gate().is_some() {
+                // The gate reads what pooling drops.
+                columns = layer.in_len;
+            }
         }
         (columns - 1) * stem.stride + stem.kernel
     }
@@ -125,87 +133,6 @@ impl LayerTable {
     pub fn peak_working_bytes(&self) -> usize {
         let bytes = self.layers.iter().map(Layer::working_bytes);
         bytes.max().unwrap_or(0)
-    }
-}
-
-/// Why a description is no network, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArchError {
-    /// The layer that cannot be built.
-    pub layer: LayerName,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// What is wrong with a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The sample rate is 0.
-    NoRate,
-    /// The window is 0 or beyond the largest accepted.
-    Window {
-        /// Samples asked for.
-        samples: u32,
-    },
-    /// A layer without channels.
-    NoChannels,
-    /// A kernel, stride or pool of 0.
-    ZeroSize,
-    /// A network without blocks.
-    NoBlocks,
-    /// The kernel is longer than the unpadded input.
-    KernelTooLong {
-        /// Taps.
-        kernel: usize,
-        /// Columns or samples there are.
-        len: usize,
-    },
-    /// Pooling leaves no column.
-    PoolTooLong {
-        /// Pool length.
-        pool: usize,
-        /// Columns there are.
-        len: usize,
-    },
-    /// The head leaves more features than a classifier can read.
-    TooManyFeatures {
-        /// Features there would be.
-        features: u64,
-    },
-    /// Fewer than two classes in a multi-class network, or none at all.
-    TooFewClasses {
-        /// Classes asked for.
-        classes: usize,
-    },
-}
-
-impl core::error::Error for ArchError {}
-
-impl fmt::Display for ArchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.layer)?;
-        match self.problem {
-            Problem::NoRate => write!(f, "the sample rate is 0 Hz"),
-            Problem::Window { samples } => {
-                write!(f, "a window of {samples} samples is not in 1 to {MAX_WINDOW}")
-            }
-            Problem::NoChannels => write!(f, "it has 0 channels"),
-            Problem::ZeroSize => write!(f, "kernel, stride and pool must be at least 1"),
-            Problem::NoBlocks => write!(f, "the network has no blocks"),
-            Problem::KernelTooLong { kernel, len } => {
-                write!(f, "kernel {kernel} is longer than its input of {len}")
-            }
-            Problem::PoolTooLong { pool, len } => write!(
-                f,
-                "pool {pool} leaves nothing of {len} columns; use a longer window, fewer blocks or smaller pools"
-            ),
-            Problem::TooManyFeatures { features } => {
-                write!(f, "{features} features are more than {MAX_FEATURES}; use larger pools")
-            }
-            Problem::TooFewClasses { classes } => {
-                write!(f, "{classes} classes are too few to tell apart")
-            }
-        }
     }
 }
 
@@ -228,160 +155,79 @@ impl ArchSpec {
     /// # Errors
     /// The first layer that cannot be built, and why.
     pub fn each_layer(&self, mut each: impl FnMut(&Layer)) -> Result<(), ArchError> {
-        self.check_input()?;
-        let mut last = self.stem_layer()?;
-        each(&last);
-        for number in 1..=self.blocks.len() {
-            last = self.block_layer(number, &last)?;
-            each(&last);
-        }
-        last = self.head_layer(&last)?;
-        each(&last);
-        each(&self.classifier_layer(&last)?);
-        Ok(())
-    }
-
-    fn check_input(&self) -> Result<(), ArchError> {
-        let fail = |layer, problem| Err(ArchError { layer, problem });
-        let classes = usize::from(self.classes);
-        let fewest = match self.task {
-            super::Task::MultiClass => 2,
-            super::Task::MultiLabel => 1,
-        };
-        if self.sample_rate_hz == 0 {
-            return fail(LayerName::Input, Problem::NoRate);
-        }
-        if self.window == 0 || self.window > MAX_WINDOW {
-            let samples = self.window;
-            return fail(LayerName::Input, Problem::Window { samples });
-        }
-        if self.blocks.is_empty() {
-            return fail(LayerName::Block(1), Problem::NoBlocks);
-        }
-        if classes < fewest {
-            return fail(LayerName::Classifier, Problem::TooFewClasses { classes });
+        let mut layer: Option<Layer> = None;
+        self.each_node(|node| match &mut layer {
+            Some(layer) if layer.name == node.layer => layer.add(node),
+            _ => {
+                let next = Layer::start(layer.as_ref(), node);
+                if let Some(layer) = layer.replace(next) {
+                    each(&layer);
+                }
+            }
+        })?;
+        if let Some(layer) = layer {
+            each(&Layer { stride: self.window as usize, ..layer });
         }
         Ok(())
-    }
-
-    fn stem_layer(&self) -> Result<Layer, ArchError> {
-        let name = LayerName::Stem;
-        let fail = |problem| Err(ArchError { layer: name, problem });
-        let (kernel, stride) = (self.stem.kernel as usize, self.stem.stride as usize);
-        let (channels, len) = (usize::from(self.stem.channels), self.window as usize);
-        if channels == 0 {
-            return fail(Problem::NoChannels);
-        }
-        if kernel == 0 || stride == 0 {
-            return fail(Problem::ZeroSize);
-        }
-        if kernel > len {
-            return fail(Problem::KernelTooLong { kernel, len });
-        }
-        let columns = (len - kernel) / stride + 1;
-        Ok(Layer {
-            name,
-            in_channels: 1,
-            in_len: len,
-            out_channels: channels,
-            conv_len: columns,
-            out_len: columns,
-            kernel,
-            params: conv_params(1, channels, kernel),
-            macs: columns as u64 * (channels * kernel) as u64,
-            receptive_field: kernel,
-            stride,
-        })
-    }
-
-    fn block_layer(&self, number: usize, input: &Layer) -> Result<Layer, ArchError> {
-        let name = LayerName::Block(number);
-        let fail = |problem| Err(ArchError { layer: name, problem });
-        let block = &self.blocks[number - 1];
-        let (channels, kernel) = (usize::from(block.channels), block.kernel as usize);
-        let (pool, len) = (block.pool as usize, input.out_len);
-        if channels == 0 {
-            return fail(Problem::NoChannels);
-        }
-        if kernel == 0 || pool == 0 {
-            return fail(Problem::ZeroSize);
-        }
-        if pool > len {
-            return fail(Problem::PoolTooLong { pool, len });
-        }
-        Ok(Layer {
-            name,
-            in_channels: input.out_channels,
-            in_len: len,
-            out_channels: channels,
-            conv_len: len,
-            out_len: len / pool,
-            kernel,
-            params: conv_params(input.out_channels, channels, kernel),
-            macs: len as u64 * input.out_channels as u64 * (channels * kernel) as u64,
-            receptive_field: (kernel - 1 + pool - 1)
-                .saturating_mul(input.stride)
-                .saturating_add(input.receptive_field),
-            stride: input.stride * pool,
-        })
-    }
-
-    fn head_layer(&self, input: &Layer) -> Result<Layer, ArchError> {
-        let channels = usize::from(self.head.channels);
-        if channels == 0 {
-            let (layer, problem) = (LayerName::Head, Problem::NoChannels);
-            return Err(ArchError { layer, problem });
-        }
-        Ok(Layer {
-            name: LayerName::Head,
-            in_channels: input.out_channels,
-            in_len: input.out_len,
-            out_channels: channels,
-            conv_len: input.out_len,
-            out_len: input.out_len,
-            kernel: 1,
-            params: conv_params(input.out_channels, channels, 1),
-            macs: input.out_len as u64 * input.out_channels as u64 * channels as u64,
-            receptive_field: input.receptive_field,
-            stride: input.stride,
-        })
-    }
-
-    fn classifier_layer(&self, input: &Layer) -> Result<Layer, ArchError> {
-        let features = input.out_channels as u64 * input.out_len as u64;
-        if features > MAX_FEATURES {
-            let problem = Problem::TooManyFeatures { features };
-            return Err(ArchError { layer: LayerName::Classifier, problem });
-        }
-        let features = features as usize;
-        let classes = usize::from(self.classes);
-        Ok(Layer {
-            name: LayerName::Classifier,
-            in_channels: features,
-            in_len: 1,
-            out_channels: classes,
-            conv_len: 1,
-            out_len: 1,
-            kernel: 1,
-            params: (features + 1) as u64 * classes as u64,
-            macs: features as u64 * classes as u64,
-            receptive_field: (input.out_len - 1)
-                .saturating_mul(input.stride)
-                .saturating_add(input.receptive_field),
-            stride: self.window as usize,
-        })
     }
 }
 
-/// Weights and biases of a convolution, scale and shift of the batch norm behind it.
-const fn conv_params(in_channels: usize, out_channels: usize, kernel: usize) -> u64 {
-    let (inputs, outputs) = (in_channels as u64, out_channels as u64);
-    outputs * (inputs * kernel as u64 + 1) + 2 * outputs
+impl Layer {
+    /// A layer, of which `node` is the first one, behind another.
+    fn start(before: Option<&Self>, node: &Node) -> Self {
+        let (receptive_field, stride) = before.map_or((1, 1), |l| (l.receptive_field, l.stride));
+        let flat = node.layer == LayerName::Classifier;
+        let mut layer = Self {
+            name: node.layer,
+            in_channels: if flat { node.in_channels * node.in_len } else { node.in_channels },
+            in_len: if flat { 1 } else { node.in_len },
+            out_channels: 0,
+            conv_len: 0,
+            out_len: 0,
+            kernel: if flat { 1 } else { node.kernel() },
+            params: 0,
+            macs: 0,
+            working: 0,
+            conv_macs: 0,
+            column_macs: 0,
+            receptive_field,
+            stride,
+        };
+        layer.add(node);
+        layer
+    }
+
+    fn add(&mut self, node: &Node) {
+        if matches!(node.part, Part::Conv | Part::Second | Part::Shortcut) {
+            let (macs, columns) = (node.macs(), node.conv_len as u64);
+            self.conv_macs = self.conv_macs.saturating_add(macs);
+            self.column_macs = self.column_macs.saturating_add(macs / columns);
+        }
+        self.params = self.params.saturating_add(node.params());
+        self.macs = self.macs.saturating_add(node.macs());
+        (self.out_channels, self.out_len) = (node.out_channels, node.out_len);
+        self.conv_len = node.conv_len;
+        let input = node.in_channels.saturating_mul(node.in_len);
+        let output = node.out_channels.saturating_mul(node.conv_len);
+        let shortcut = if matches!(node.op, Op::Join { residual: true, .. }) { output } else { 0 };
+        self.working = self.working.max(input.saturating_add(output).saturating_add(shortcut));
+        // Gates see the whole window, but only through a factor a channel: they do not count here.
+        let (columns, step) = match (node.part, node.op) {
+            (Part::Shortcut | Part::Squeeze | Part::Excite, _) => return,
+            (_, Op::Conv { kernel, stride, pool, .. }) => (kernel - 1 + pool - 1, stride * pool),
+            (_, Op::Join { pool, .. }) => (pool - 1, pool),
+            (_, Op::Peaks) => (node.in_len - 1, 1),
+            (_, Op::Mean) => return,
+        };
+        let seen = columns.saturating_mul(self.stride);
+        self.receptive_field = self.receptive_field.saturating_add(seen);
+        self.stride *= step;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PRESETS, preset};
+    use super::super::{Alpha, BlockKind, PRESETS, preset};
     use super::*;
     use std::string::ToString;
     use std::vec::Vec;
@@ -411,6 +257,41 @@ mod tests {
             let table = preset(name, classes).unwrap().layers().unwrap();
             assert_eq!(table.params(), params, "{name}");
         }
+    }
+
+    #[test]
+    fn kinds_have_the_published_parameter_counts() {
+        // 8 blocks and 31 classes, 9 blocks and 50 classes; in units of 10,000.
+        for (kind, small, large) in [
+            ("samplecnn-multi-{}", 247, 268),
+            ("se-multi-{}", 2242, 2474),
+            ("se-multi-{}-reduced", 262, 286),
+            ("res2-multi-{}", 451, 492),
+            ("rese2-multi-{}", 2446, 2698),
+            ("rese2-multi-{}-reduced", 466, 510),
+        ] {
+            for (task, classes, wanted) in [
+                ("scene", 31, small),
+                ("speech", 31, small),
+                ("music", 50, large),
+                ("59049", 50, large),
+            ] {
+                let name = kind.replace("{}", task);
+                let params = preset(&name, classes).unwrap().layers().unwrap().params();
+                assert_eq!((params + 5_000) / 10_000, wanted, "{name}: {params}");
+            }
+        }
+    }
+
+    #[test]
+    fn gates_and_levels_use_what_pooling_drops() {
+        let used = |name| {
+            let spec = preset(name, 12).unwrap();
+            spec.layers().unwrap().samples_used(&spec)
+        };
+        assert_eq!(used("rese2-multi-speech"), 15_999);
+        assert!(used("se-multi-speech") < 15_999);
+        assert_eq!(used("res1-speech"), 15_672);
     }
 
     #[test]
@@ -457,6 +338,14 @@ mod tests {
         );
         spec.window = 0;
         assert_eq!(spec.layers().unwrap_err().layer, LayerName::Input);
+        let mut spec = preset("se-nano", 12).unwrap();
+        spec.blocks[4].kind = BlockKind::Se(Alpha::Over(0));
+        let message = spec.layers().unwrap_err().to_string();
+        assert_eq!(message, "block 5: the factor of its gate must be at least 1");
+        let mut spec = preset("2^2", 12).unwrap();
+        spec.head.levels = 3;
+        let message = spec.layers().unwrap_err().to_string();
+        assert!(message.starts_with("head: it cannot pool 3 levels of 2 blocks"), "{message}");
         let spec = preset("nano", 1).unwrap();
         assert_eq!(spec.layers().unwrap_err().layer, LayerName::Classifier);
     }

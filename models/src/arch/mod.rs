@@ -1,21 +1,34 @@
 //! Networks as data: one type describes every member of the SampleCNN family.
 //!
 //! A network is a strided *stem* convolution on raw samples, a row of *blocks* (convolution,
-//! batch norm, ReLU, max pooling), a 1×1 convolution *head* and a linear *classifier*:
+//! batch norm, ReLU, max pooling; with gates and shortcuts, see [`BlockKind`]), a 1×1 convolution *head* and a linear
+//! *classifier*:
 //!
 //! ```text
-//! [1, window] ─ stem ─ block 1 … block n ─ head ─ flatten ─ classifier ─ softmax | sigmoid
+//! [1, window] ─ stem ─ block 1 … block n ─ [global maxima] ─ head ─ flatten ─ classifier ─ softmax | sigmoid
 //! ```
+//!
+//! [`ArchSpec::each_node`] is what that means operation by operation, [`ArchSpec::layers`] what each layer costs.
 //!
 //! Source: Lee, Park, Kim, Nam, "Sample-level deep convolutional neural networks for music
 //! auto-tagging using raw waveforms" (2017) and "SampleCNN: end-to-end deep convolutional neural
-//! networks using very small filters for music classification" (2018).
+//! networks using very small filters for music classification" (2018); the other kinds of blocks: Kim, Lee,
+//! Nam, "Comparison and analysis of SampleCNN architectures for audio classification" (2019).
 
+mod build;
+mod error;
+mod graph;
+mod head;
+mod kind;
 mod layers;
 mod presets;
 mod streaming;
 
-pub use layers::{ArchError, Layer, LayerName, LayerTable, Layers, Problem};
+pub use error::{ArchError, Problem};
+pub use graph::{Activation, INNER_DROPOUT, MAX_NODES, Node, Op, Part};
+pub use head::Head;
+pub use kind::{Alpha, BlockKind};
+pub use layers::{Layer, LayerName, LayerTable, Layers};
 pub use presets::{PRESETS, preset};
 pub use streaming::{Level, StreamCost, Streaming};
 
@@ -23,6 +36,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most blocks a network may have.
 pub const MAX_BLOCKS: usize = 16;
+/// The most blocks whose global maxima a head may read.
+pub const MAX_LEVELS: usize = 3;
 
 /// A network of the SampleCNN family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +51,7 @@ pub struct ArchSpec {
     pub stem: Stem,
     /// The blocks, in order.
     pub blocks: heapless::Vec<Block, MAX_BLOCKS>,
-    /// The 1×1 convolution before the classifier.
+    /// What lies between the blocks and the classifier.
     pub head: Head,
     /// Number of outputs.
     pub classes: u16,
@@ -56,7 +71,7 @@ pub struct Stem {
     pub stride: u8,
 }
 
-/// One block: "same" convolution of stride 1, batch norm, ReLU, max pooling.
+/// One block: "same" convolutions of stride 1, batch norm, ReLU, max pooling.
 ///
 /// "Same" padding puts `(kernel - 1) / 2` zeros before and `kernel / 2` zeros after the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +79,7 @@ pub struct Stem {
 pub struct Block {
     /// Output channels.
     pub channels: u16,
-    /// Taps of the filter.
+    /// Taps of the filters.
     pub kernel: u8,
     /// Length and stride of the max pooling; columns that fill no whole pool are dropped.
     pub pool: u8,
@@ -81,23 +96,6 @@ impl Block {
     }
 }
 
-/// What happens inside a block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BlockKind {
-    /// Convolution, batch norm, ReLU, max pooling.
-    #[default]
-    Basic,
-}
-
-/// The 1×1 convolution (with batch norm, ReLU and dropout) between the blocks and the classifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Head {
-    /// Output channels.
-    pub channels: u16,
-}
-
 /// What the outputs of a network mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -107,4 +105,12 @@ pub enum Task {
     MultiClass,
     /// Any number of tags a window: sigmoid.
     MultiLabel,
+}
+
+impl ArchSpec {
+    /// Whether the network is a plain chain: basic blocks, and a head that reads all columns.
+    #[must_use]
+    pub fn is_chain(&self) -> bool {
+        self.head.levels == 0 && self.blocks.iter().all(|block| block.kind == BlockKind::Basic)
+    }
 }

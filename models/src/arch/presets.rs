@@ -1,74 +1,167 @@
 //! Networks by name: the papers' and the narrow ones for small computers.
 
-use super::{ArchSpec, Block, BlockKind, Head, MAX_BLOCKS, Stem, Task};
+use super::{Alpha, ArchSpec, Block, BlockKind, Head, MAX_BLOCKS, Stem, Task};
 
-/// Sample rate of every preset.
+/// Sample rate of all presets but those for 59,049 samples.
 const RATE_HZ: u32 = 16_000;
+/// Sample rate of the paper that has windows of 59,049 samples.
+const MUSIC_RATE_HZ: u32 = 22_050;
 
-/// The names that [`preset`] knows, from the smallest to the largest; besides these it takes any
-/// `M^N` (for example `3^9`).
+/// The names to choose from: first the narrow networks from the smallest to the largest, then the papers'. Besides
+/// these, [`preset`] takes any `M^N` (for example `3^9`), every network of `KIND-multi-TASK` without `-multi`, and
+/// every one whose gates have α = 16 with `-reduced` for α = 1/8.
 pub const PRESETS: &[&str] = &[
     "nano",
+    "se-nano",
+    "rese-nano",
     "mcu",
+    "se-mcu",
+    "rese-mcu",
     "micro",
+    "se-micro",
+    "rese-micro",
     "small",
+    "se-small",
+    "rese-small",
     "samplecnn-speech",
     "samplecnn-speech-19683",
     "samplecnn-scene",
     "samplecnn-music",
     "samplecnn-59049",
+    "samplecnn-multi-speech",
+    "samplecnn-multi-scene",
+    "samplecnn-multi-music",
+    "samplecnn-multi-59049",
+    "se-multi-speech",
+    "se-multi-scene",
+    "se-multi-music",
+    "se-multi-59049",
+    "res1-multi-speech",
+    "res1-multi-scene",
+    "res1-multi-music",
+    "res1-multi-59049",
+    "res2-multi-speech",
+    "res2-multi-scene",
+    "res2-multi-music",
+    "res2-multi-59049",
+    "rese1-multi-speech",
+    "rese1-multi-scene",
+    "rese1-multi-music",
+    "rese1-multi-59049",
+    "rese2-multi-speech",
+    "rese2-multi-scene",
+    "rese2-multi-music",
+    "rese2-multi-59049",
 ];
 
 /// Channels of the paper's networks but for the middle blocks: stem and blocks 1 and 2, middle,
 /// last.
 const PAPER: (u16, u16, u16) = (128, 256, 512);
+/// α of the gates that small computers can do.
+const REDUCED: Alpha = Alpha::Over(8);
 
 /// The network called `name` with `classes` outputs, or `None` if there is no such preset.
+///
+/// `nano` to `small` have the speech geometry of the paper with few channels; `se-…` adds gates and the
+/// multi-level head, `rese-…` shortcuts and second convolutions (`ReSE`-2) as well, with α = 1/8.
 ///
 /// Names of the form `M^N` (M from 2 to 5) build the papers' general family: filters, strides
 /// and pools of length M, N blocks, a window of M^(N+1) samples.
 #[must_use]
 pub fn preset(name: &str, classes: u16) -> Option<ArchSpec> {
-    let edge = |stem, channels: [u16; 8]| Some(edge_speech(stem, channels, classes));
     match name {
-        "nano" => edge(8, [8, 8, 16, 24, 32, 32, 32, 64]),
-        "mcu" => edge(12, [12, 24, 32, 48, 64, 64, 64, 128]),
-        "micro" => edge(16, [16, 32, 64, 96, 128, 128, 128, 256]),
-        "small" => edge(32, [32, 64, 128, 128, 192, 192, 192, 384]),
         "samplecnn-speech" => {
-            let mut spec = paper(3, 8, 16_000, classes)?;
-            shorten_last(&mut spec);
+            let mut spec = task("speech", classes)?;
+            // The paper's counts of parameters are those of a filter of length 2 in the last block.
+            spec.blocks.last_mut()?.kernel = 2;
             Some(spec)
         }
-        "samplecnn-speech-19683" | "samplecnn-scene" => paper(3, 8, 19_683, classes),
         "samplecnn-music" => {
-            let mut spec = paper(3, 9, 39_366, classes)?;
-            shorten_last(&mut spec);
+            let mut spec = task("music", classes)?;
+            spec.blocks.last_mut()?.kernel = 2;
             Some(spec)
         }
-        "samplecnn-59049" => paper(3, 9, 59_049, classes),
-        _ => general(name, classes),
+        "samplecnn-speech-19683" => paper(3, 8, 19_683, classes),
+        "samplecnn-scene" => task("scene", classes),
+        "samplecnn-59049" => task("59049", classes),
+        _ => edge(name, classes)
+            .or_else(|| of_kind(name, classes))
+            .or_else(|| general(name, classes)),
     }
 }
 
 /// The speech geometry of the paper with narrow early blocks, where most of the work is.
-fn edge_speech(stem: u16, channels: [u16; 8], classes: u16) -> ArchSpec {
+fn edge(name: &str, classes: u16) -> Option<ArchSpec> {
+    let (kind, name) = match name.split_once('-') {
+        None => (BlockKind::Basic, name),
+        Some(("se", name)) => (BlockKind::Se(REDUCED), name),
+        Some(("rese", name)) => (BlockKind::ReSe2(REDUCED), name),
+        Some(_) => return None,
+    };
+    let (stem, channels) = match name {
+        "nano" => (8, [8, 8, 16, 24, 32, 32, 32, 64]),
+        "mcu" => (12, [12, 24, 32, 48, 64, 64, 64, 128]),
+        "micro" => (16, [16, 32, 64, 96, 128, 128, 128, 256]),
+        "small" => (32, [32, 64, 128, 128, 192, 192, 192, 384]),
+        _ => return None,
+    };
     let pools = [3, 3, 3, 3, 3, 3, 3, 2];
-    let blocks = channels.into_iter().zip(pools).map(|(channels, pool)| Block {
-        channels,
-        kernel: 3,
-        pool,
-        kind: BlockKind::Basic,
-    });
-    ArchSpec {
+    let blocks = channels.into_iter().zip(pools);
+    let blocks = blocks.map(|(channels, pool)| Block { channels, kernel: 3, pool, kind });
+    let levels = if kind == BlockKind::Basic { 0 } else { 3 };
+    Some(ArchSpec {
         sample_rate_hz: RATE_HZ,
         window: 16_000,
         stem: Stem { channels: stem, kernel: 3, stride: 3 },
         blocks: blocks.collect(),
-        head: Head { channels: channels[7] },
+        head: Head { channels: channels[7], levels },
         classes,
         task: Task::MultiClass,
+    })
+}
+
+/// `KIND[-multi]-TASK[-reduced]`: the networks of the paper that compares kinds of blocks.
+fn of_kind(name: &str, classes: u16) -> Option<ArchSpec> {
+    let (name, alpha) = match name.strip_suffix("-reduced") {
+        Some(name) => (name, REDUCED),
+        None => (name, Alpha::Times(16)),
+    };
+    let (kind, rest) = name.split_once('-')?;
+    let kind = match kind {
+        "samplecnn" => BlockKind::Basic,
+        "se" => BlockKind::Se(alpha),
+        "res1" => BlockKind::Res1,
+        "res2" => BlockKind::Res2,
+        "rese1" => BlockKind::ReSe1(alpha),
+        "rese2" => BlockKind::ReSe2(alpha),
+        _ => return None,
+    };
+    if kind.gate().is_none() && alpha == REDUCED {
+        return None;
     }
+    let (levels, rest) = rest.strip_prefix("multi-").map_or((1, rest), |rest| (3, rest));
+    let mut spec = task(rest, classes)?;
+    spec.blocks.iter_mut().for_each(|block| block.kind = kind);
+    let pooled = spec.blocks.iter().rev().take(levels.into());
+    spec.head = Head { channels: pooled.map(|block| block.channels).sum(), levels };
+    Some(spec)
+}
+
+/// The windows of the papers' tasks. Where the window is no power of 3, the last block has a pool of 2.
+fn task(name: &str, classes: u16) -> Option<ArchSpec> {
+    let (n, window, last_pool) = match name {
+        "speech" => (8, 16_000, 2),
+        "scene" => (8, 19_683, 3),
+        "music" => (9, 39_366, 2),
+        "59049" => (9, 59_049, 3),
+        _ => return None,
+    };
+    let mut spec = paper(3, n, window, classes)?;
+    spec.blocks.last_mut()?.pool = last_pool;
+    if name == "59049" {
+        spec.sample_rate_hz = MUSIC_RATE_HZ;
+    }
+    Some(spec)
 }
 
 /// `M^N` with the paper's channels.
@@ -100,17 +193,10 @@ fn paper(m: u8, n: usize, window: u32, classes: u16) -> Option<ArchSpec> {
         window,
         stem: Stem { channels: early, kernel: m, stride: m },
         blocks,
-        head: Head { channels: last },
+        head: Head { channels: last, levels: 0 },
         classes,
         task: Task::MultiClass,
     })
-}
-
-/// Where the window is no power of 3, the last block has filter and pool length 2.
-fn shorten_last(spec: &mut ArchSpec) {
-    if let Some(block) = spec.blocks.last_mut() {
-        (block.kernel, block.pool) = (2, 2);
-    }
 }
 
 #[cfg(test)]
@@ -133,7 +219,9 @@ mod tests {
 
     #[test]
     fn unknown_names_are_refused() {
-        for name in ["", "huge", "9^9", "3^", "^3", "3^0", "5^16", "3^17"] {
+        let strange = ["se", "se-huge", "rese2-multi", "res3-speech", "res2-multi-speech-reduced"];
+        let strange = strange.into_iter();
+        for name in strange.chain(["", "huge", "9^9", "3^", "^3", "3^0", "5^16", "3^17"]) {
             assert_eq!(preset(name, 10), None, "{name}");
         }
     }
@@ -143,5 +231,16 @@ mod tests {
         let speech = preset("samplecnn-speech", 31).unwrap();
         let last = speech.blocks.last().unwrap();
         assert_eq!((last.kernel, last.pool), (2, 2));
+    }
+
+    #[test]
+    fn kinds_come_with_and_without_levels_and_reduction() {
+        let spec = preset("se-scene-reduced", 17).unwrap();
+        assert_eq!(spec.head, Head { channels: 512, levels: 1 });
+        assert!(spec.blocks.iter().all(|block| block.kind == BlockKind::Se(REDUCED)));
+        let spec = preset("rese1-multi-59049", 50).unwrap();
+        assert_eq!(spec.head, Head { channels: 1024, levels: 3 });
+        assert_eq!((spec.sample_rate_hz, spec.window), (22_050, 59_049));
+        assert!(spec.blocks.iter().all(|block| block.kind == BlockKind::ReSe1(Alpha::Times(16))));
     }
 }

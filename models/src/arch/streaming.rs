@@ -92,6 +92,7 @@ impl Streaming {
     pub(crate) fn share(&mut self, arch: &ArchSpec) -> Result<(), ArchError> {
         let Self { hop, shared } = self;
         assert!(*hop > 0, "a hop is at least 1 sample");
+        let levels = arch.shareable_levels();
         let mut index = 0;
         arch.each_layer(|layer| {
             let level = Level {
@@ -103,7 +104,7 @@ impl Streaming {
                 needs: 0,
             };
             let level = match (shared.last(), index) {
-                (_, index) if index > arch.blocks.len() || index > shared.len() => None,
+                (_, index) if index >= levels || index > shared.len() => None,
                 (None, _) => Some(level),
                 (Some(input), index) => level.behind(input, &arch.blocks[index - 1]),
             };
@@ -202,43 +203,67 @@ impl Streaming {
         let layer = &table.layers[index];
         let before = if index == 0 { layer.stride } else { table.layers[index - 1].stride };
         let pool = if index < table.layers.len() - 2 { layer.stride / before } else { 1 };
-        let products = [layer.kernel, layer.in_channels, layer.out_channels];
-        let column = products.iter().fold(pool as u64, |sum, n| sum.saturating_mul(*n as u64));
+        let column = layer.column_macs.saturating_mul(pool as u64);
         let times = |columns: usize| column.saturating_mul(columns as u64);
+        let gates = layer.macs - layer.conv_macs;
         match self.shared.get(index) {
             Some(level) => StreamCost {
                 shared: times(self.hop / level.stride),
                 edges: times(level.left + level.len - level.right),
-                tail: 0,
+                tail: gates,
             },
-            None => StreamCost { shared: 0, edges: 0, tail: times(layer.out_len) },
+            None => {
+                let tail = times(layer.out_len).min(layer.conv_macs).saturating_add(gates);
+                StreamCost { shared: 0, edges: 0, tail }
+            }
         }
     }
 }
 
 impl Level {
-    /// The edges of this level behind `input` and a block; `None` if they meet or overlap.
+    /// The edges of this level behind `input` and a block; `None` if they meet or overlap, or reach further than
+    /// the window.
     fn behind(self, input: &Self, block: &Block) -> Option<Self> {
         let ((before, after), pool) = block.same_and_pool();
         let left = (input.left + before).div_ceil(pool);
         let right = (input.right.saturating_sub(after) / pool).min(self.len);
         let needs = (left * pool + after).saturating_sub(1).max(input.left);
-        let fits = left <= right && (left == 0 || needs < input.right);
+        let inside = input.right >= after && (left == 0 || needs < input.right);
+        let fits = left <= right && inside;
         fits.then_some(Self { left, right, needs, ..self })
     }
 }
 
 impl Block {
-    /// Zero columns before and after the input, and the length of the pool.
-    pub(super) const fn same_and_pool(&self) -> ((usize, usize), usize) {
-        (self.padding(), self.pool as usize)
+    /// Zero columns before and after the input, those of all convolutions together, and the length of the
+    /// pool.
+    #[must_use]
+    pub const fn same_and_pool(&self) -> ((usize, usize), usize) {
+        let ((before, after), count) = (self.padding(), self.kind.convolutions());
+        ((before * count, after * count), self.pool as usize)
+    }
+}
+
+impl ArchSpec {
+    /// Levels that windows can share at any hop: the stem's, and those of blocks up to a gate or to the first
+    /// level that the head reads.
+    #[must_use]
+    pub fn shareable_levels(&self) -> usize {
+        let read_by_head = usize::from(self.head.levels).saturating_sub(1);
+        let most = self.blocks.len() - read_by_head.min(self.blocks.len());
+        let gate = self.blocks.iter().position(|block| block.kind.gate().is_some());
+        let before_gate = gate.map_or(most, |index| {
+            // The convolution of an SE block lies before its gate.
+            if self.blocks[index].kind.is_residual() { index } else { index + 1 }
+        });
+        1 + before_gate.min(most)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::preset;
+    use crate::arch::{BlockKind, preset};
 
     #[test]
     fn the_papers_network_shares_up_to_the_hop() {
@@ -250,6 +275,52 @@ mod tests {
         assert_eq!(last.slots, 6);
         assert_eq!(Streaming::new(&arch, 729).unwrap().shared.len(), 6);
         assert_eq!(Streaming::new(&arch, 2188).unwrap().shared.len(), 0);
+    }
+
+    #[test]
+    fn gates_and_levels_end_what_is_shared() {
+        let shared = |name: &str| {
+            let arch = preset(name, 12).unwrap();
+            Streaming::new(&arch, 2187).unwrap().shared.len()
+        };
+        assert_eq!(shared("samplecnn-multi-speech"), 7);
+        assert_eq!(shared("samplecnn-multi-59049"), 7);
+        assert_eq!(shared("se-multi-speech"), 2);
+        assert_eq!(shared("res1-multi-speech"), 7);
+        assert_eq!(shared("res2-speech"), 7);
+        assert_eq!(shared("rese2-multi-speech"), 1);
+        // Two convolutions a block reach twice as far.
+        let edges = |name: &str| {
+            let arch = preset(name, 12).unwrap();
+            let level = Streaming::new(&arch, 2187).unwrap().shared[3];
+            (level.left, level.len - level.right)
+        };
+        assert_eq!((edges("res1-speech"), edges("res2-speech")), ((1, 0), (1, 1)));
+    }
+
+    #[test]
+    fn edges_longer_than_the_window_are_not_shared() {
+        let mut arch = preset("2^1", 2).unwrap();
+        // Levels of 6, 2 and 2 columns; of the second one only the first column is the same for all windows.
+        arch.window = 12;
+        arch.blocks[0] = Block { channels: 1, kernel: 2, pool: 3, kind: BlockKind::Basic };
+        let last = Block { channels: 1, kernel: 2, pool: 1, kind: BlockKind::Res2 };
+        arch.blocks.push(last).unwrap();
+        assert_eq!(Streaming::new(&arch, 6).unwrap().shared.len(), 2);
+        arch.blocks[1].kind = BlockKind::Basic;
+        assert_eq!(Streaming::new(&arch, 6).unwrap().shared.len(), 3);
+    }
+
+    #[test]
+    fn work_before_the_first_gate_is_shared() {
+        let arch = preset("se-multi-speech", 12).unwrap();
+        let table = arch.layers().unwrap();
+        let streaming = Streaming::new(&arch, 2187).unwrap();
+        let whole = streaming.cut(&arch, 0).cost(&table);
+        let cost = streaming.cost(&table);
+        assert_eq!((whole.shared, whole.edges), (0, 0));
+        // The first block is more than half of it, of which a hop adds a seventh.
+        assert!(cost.per_hop() < whole.per_hop() * 6 / 10, "{cost:?} of {whole:?}");
     }
 
     #[test]

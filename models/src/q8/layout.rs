@@ -1,8 +1,8 @@
 //! Where a layer's numbers lie in the data.
 
 #[cfg(feature = "alloc")]
-use crate::arch::LayerTable;
-use crate::arch::{Layer, LayerName};
+use crate::arch::{ArchError, ArchSpec};
+use crate::arch::{Node, Op};
 
 /// Bytes between which weights are padded with zeros, so that engines can read them in words.
 const GROUP: usize = 4;
@@ -13,7 +13,7 @@ pub const fn padded(channels: usize) -> usize {
     channels.next_multiple_of(GROUP)
 }
 
-/// A layer's numbers in the data: weights, then biases, multipliers and shifts.
+/// A node's numbers in the data: weights, then biases, multipliers and shifts.
 ///
 /// There is one row of weights an output. It holds `taps` times `inputs` weights, each tap's inputs
 /// padded to whole groups of four with zeros: in the order in which the layer's input columns lie in
@@ -23,29 +23,35 @@ pub struct Shape {
     /// Outputs: rows of weights.
     pub outputs: usize,
     /// Taps of a row: of a convolution, or the columns that the classifier reads. The stem, whose
-    /// input has one channel, has one tap with the kernel as its inputs.
+    /// input has one channel, has one tap with the kernel as its inputs. 0 where there are no weights.
     pub taps: usize,
     /// Inputs of a tap, without padding.
     pub inputs: usize,
 }
 
 impl Shape {
-    /// The shapes of a network, in the order of its layers.
+    /// The shapes of a network, in the order of its nodes.
+    ///
+    /// # Errors
+    /// A network that cannot be built.
     #[cfg(feature = "alloc")]
-    pub fn of(table: &LayerTable) -> impl Iterator<Item = Self> + '_ {
-        let columns = table.layers.iter().rev().nth(1).map_or(1, |head| head.out_len);
-        table.layers.iter().map(move |layer| Self::of_layer(layer, columns))
+    pub fn of(arch: &ArchSpec) -> Result<alloc::vec::Vec<Self>, ArchError> {
+        Ok(arch.nodes()?.iter().map(Self::of_node).collect())
     }
 
-    /// The shape of a layer, where the head makes so many columns.
-    pub(super) fn of_layer(layer: &Layer, columns: usize) -> Self {
-        let outputs = layer.out_channels;
-        match layer.name {
-            LayerName::Stem => Self { outputs, taps: 1, inputs: layer.kernel },
-            LayerName::Classifier => {
-                Self { outputs, taps: columns, inputs: layer.in_channels / columns }
+    /// The shape of a node. One without weights has a factor for every operand that it brings to the scale of its
+    /// output.
+    pub(super) fn of_node(node: &Node) -> Self {
+        let outputs = node.out_channels;
+        let factors = |outputs| Self { outputs, taps: 0, inputs: 0 };
+        match node.op {
+            Op::Conv { kernel, .. } if node.operands.is_empty() => {
+                Self { outputs, taps: 1, inputs: kernel }
             }
-            _ => Self { outputs, taps: layer.kernel, inputs: layer.in_channels },
+            Op::Conv { kernel, .. } => Self { outputs, taps: kernel, inputs: node.in_channels },
+            Op::Mean => factors(1),
+            Op::Join { residual, .. } => factors(1 + usize::from(residual)),
+            Op::Peaks => factors(node.operands.len()),
         }
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod layer;
 mod layout;
 mod memory;
+mod passes;
 mod read;
 #[cfg(feature = "alloc")]
 mod write;
@@ -18,6 +19,9 @@ pub use error::FormatError;
 pub use layer::Layer;
 pub use layout::{Shape, padded};
 pub use memory::{LevelMemory, MemoryPlan};
+#[cfg(feature = "alloc")]
+pub use passes::passes;
+pub use passes::{PassPlan, Ring};
 pub use read::{Decision, Model};
 #[cfg(feature = "alloc")]
 pub use write::{LayerParts, Parts, with_decision};

@@ -6,15 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::word;
 use super::{DATA_ALIGNMENT, FormatError, HEADER_LEN, Layer, MAGIC, Shape, VERSION, checksum};
-use crate::arch::{ArchSpec, Head, LayerName, MAX_BLOCKS, Stem, Task};
+use crate::arch::{ArchSpec, Head, LayerName, MAX_NODES, Stem, Task};
 #[cfg(feature = "alloc")]
 use crate::meta::DecisionDefaults;
 #[cfg(feature = "alloc")]
 use crate::stream::to_f32;
 use crate::stream::{ClassSettings, FULL_SCALE, NEVER, ONE, Q15, Settings};
-
-/// The most layers a network may have.
-pub(super) const MAX_LAYERS: usize = MAX_BLOCKS + 3;
 
 /// What the body says of a layer.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -125,7 +122,7 @@ pub struct Model<'a> {
     labels: &'a str,
     decision: Decision<'a>,
     seed: u64,
-    layers: heapless::Vec<Layer<'a>, MAX_LAYERS>,
+    layers: heapless::Vec<Layer<'a>, MAX_NODES>,
 }
 
 impl<'a> Model<'a> {
@@ -151,7 +148,7 @@ impl<'a> Model<'a> {
             window: 0,
             stem: Stem { channels: 0, kernel: 0, stride: 0 },
             blocks: heapless::Vec::new(),
-            head: Head { channels: 0 },
+            head: Head { channels: 0, levels: 0 },
             classes: 0,
             task: Task::MultiClass,
         },
@@ -194,15 +191,15 @@ impl<'a> Model<'a> {
     /// Cuts the data into layers.
     #[inline(never)]
     fn cut(&mut self, data: &'a [u8]) -> Result<(), FormatError> {
-        let mut needed = 0;
+        let (mut needed, mut nodes) = (0u64, 0);
         each_shape(&self.arch, |_, shape| {
-            needed += shape.bytes();
+            (needed, nodes) = (needed.saturating_add(shape.bytes()), nodes + 1);
             Ok(())
         })?;
         if needed != data.len() as u64 {
             return Err(FormatError::DataLength { needed });
         }
-        if self.layers.len() != self.arch.blocks.len() + 3 {
+        if self.layers.len() != nodes {
             return Err(FormatError::LayerCount);
         }
         let (mut layers, mut rest) = (self.layers.iter_mut(), data);
@@ -243,7 +240,8 @@ impl<'a> Model<'a> {
         self.seed
     }
 
-    /// The layers: stem, blocks, head, classifier.
+    /// The numbers of the network's nodes, in their order. A chain has one node a layer: stem, blocks, head,
+    /// classifier.
     #[must_use]
     pub fn layers(&self) -> &[Layer<'a>] {
         &self.layers
@@ -294,16 +292,15 @@ pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FormatError> {
     Ok((&rest[..body_len as usize], &bytes[data_start as usize..needed as usize]))
 }
 
-/// The layers' shapes, until one is refused.
+/// The nodes' shapes, until one is refused.
 fn each_shape(
     arch: &ArchSpec,
     mut each: impl FnMut(LayerName, Shape) -> Result<(), FormatError>,
 ) -> Result<(), FormatError> {
-    let (mut columns, mut result) = (1, Ok(()));
-    let built = arch.each_layer(|layer| {
+    let mut result = Ok(());
+    let built = arch.each_node(|node| {
         if result.is_ok() {
-            result = each(layer.name, Shape::of_layer(layer, columns));
-            columns = layer.out_len;
+            result = each(node.layer, Shape::of_node(node));
         }
     });
     built.map_err(FormatError::Arch)?;

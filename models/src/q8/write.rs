@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use super::read::{MAX_LAYERS, Scale, split};
+use super::read::{Scale, split};
 use super::{
     DATA_ALIGNMENT, Decision, FormatError, HEADER_LEN, Layer, MAGIC, Model, Shape, VERSION,
     checksum, padded,
 };
-use crate::arch::ArchSpec;
+use crate::arch::{ArchSpec, MAX_NODES};
 use crate::meta::DecisionDefaults;
 use crate::quant::Factor;
 use crate::stream::from_f32;
@@ -28,11 +28,11 @@ pub struct Parts {
     pub decision: DecisionDefaults,
     /// Seed of the training's random draws.
     pub seed: u64,
-    /// Stem, blocks, head, classifier.
+    /// One for each node of the network; of a chain stem, blocks, head, classifier.
     pub layers: Vec<LayerParts>,
 }
 
-/// The numbers of one layer.
+/// The numbers of one node. One without weights has no biases that count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerParts {
     /// Weights `[outputs, taps, inputs]`, the channels of a column side by side; of the stem
@@ -56,7 +56,7 @@ struct Body<'a> {
     labels: &'a str,
     decision: Decision<'a>,
     seed: u64,
-    layers: heapless::Vec<Scale, MAX_LAYERS>,
+    layers: heapless::Vec<Scale, MAX_NODES>,
 }
 
 impl Parts {
@@ -66,10 +66,10 @@ impl Parts {
     /// If the numbers are not those of the network: the exporter counts them.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let table = self.arch.layers().expect("the network was built before it was trained");
-        assert_eq!(self.layers.len(), table.layers.len(), "one entry a layer");
+        let shapes = Shape::of(&self.arch).expect("the network was built before it was trained");
+        assert_eq!(self.layers.len(), shapes.len(), "one entry a node");
         let mut data = Vec::new();
-        for (layer, shape) in self.layers.iter().zip(Shape::of(&table)) {
+        for (layer, shape) in self.layers.iter().zip(shapes) {
             layer.write(shape, &mut data);
         }
         let body = self.body();
@@ -168,7 +168,7 @@ impl LayerParts {
         let Shape { outputs, taps, inputs } = shape;
         assert_eq!(self.weights.len(), outputs * taps * inputs, "one weight a product");
         assert_eq!((self.biases.len(), self.factors.len()), (outputs, outputs));
-        for tap in self.weights.chunks_exact(inputs) {
+        for tap in self.weights.chunks_exact(inputs.max(1)) {
             data.extend(tap.iter().map(|weight| weight.cast_unsigned()));
             data.extend(core::iter::repeat_n(0, padded(inputs) - inputs));
         }

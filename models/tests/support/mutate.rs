@@ -80,7 +80,7 @@ fn hostile_arch() -> impl Strategy<Value = ArchSpec> {
                     Block { channels, kernel, pool, kind }
                 })
                 .collect(),
-            head: Head { channels: head },
+            head: Head { channels: head, levels: 0 },
             classes,
             task: if multi_label { Task::MultiLabel } else { Task::MultiClass },
         },

@@ -23,7 +23,7 @@ pub(crate) fn arch() -> impl Strategy<Value = ArchSpec> {
                 window,
                 stem: Stem { channels, kernel, stride },
                 blocks: heapless::Vec::new(),
-                head: Head { channels: head },
+                head: Head { channels: head, levels: 0 },
                 classes,
                 task: if multi_label { Task::MultiLabel } else { Task::MultiClass },
             };
@@ -92,7 +92,7 @@ pub(crate) fn talkative() -> Parts {
         window: 120,
         stem: Stem { channels: 3, kernel: 4, stride: 4 },
         blocks: [Block { channels: 4, kernel: 3, pool: 2, kind }].into_iter().collect(),
-        head: Head { channels: 3 },
+        head: Head { channels: 3, levels: 0 },
         classes: 3,
         task: Task::MultiClass,
     };

@@ -1,7 +1,7 @@
 //! Runs int8 models with the integers of the microcontroller's engine, many columns at a time.
 //!
 //! Posteriors equal those of [`firmware_sim::Engine`] bit for bit: the same sums of the same products, rounded
-//! by the same rule.
+//! by the same rule. Networks with gates, shortcuts or global maxima run in that engine itself, window by window.
 
 use std::path::Path;
 
@@ -24,7 +24,34 @@ const BEYOND: usize = 4;
 #[derive(Debug)]
 pub struct Int8Engine {
     meta: ModelMeta,
-    network: Network,
+    network: Computation,
+}
+
+/// How a network is computed.
+#[derive(Debug)]
+enum Computation {
+    /// A chain, many columns at a time.
+    Chain(Box<Network>),
+    /// Any other network, as a microcontroller does.
+    Passes(Passes),
+}
+
+/// A model for the microcontroller's engine.
+#[derive(Debug)]
+struct Passes {
+    bytes: Vec<u8>,
+    memory: Vec<u32>,
+}
+
+impl Passes {
+    fn posteriors(&mut self, window: &[i16], out: &mut [f32]) {
+        let model = q8::Model::parse(&self.bytes).expect("it was parsed when it was loaded");
+        let engine = firmware_sim::Engine::for_windows(&model, &mut self.memory);
+        let mut engine = engine.expect("the memory has the size asked for");
+        engine.push(window, |posteriors, _| {
+            out.iter_mut().zip(posteriors).for_each(|(out, posterior)| *out = to_f32(*posterior));
+        });
+    }
 }
 
 impl Int8Engine {
@@ -36,21 +63,27 @@ impl Int8Engine {
         let wrong = |problem| EngineError::Int8 { path: path.to_path_buf(), problem };
         let model = q8::Model::parse(bytes).map_err(wrong)?;
         let table = model.arch().layers().map_err(|error| wrong(q8::FormatError::Arch(error)))?;
-        Ok(Self { meta: meta(&model), network: Network::new(&model, &table) })
+        let network = if model.arch().is_chain() {
+            Computation::Chain(Box::new(Network::new(&model, &table)))
+        } else {
+            let memory = vec![0; firmware_sim::window_memory_words(&model)];
+            Computation::Passes(Passes { bytes: bytes.to_vec(), memory })
+        };
+        Ok(Self { meta: meta(&model), network })
     }
 
     /// A stream of windows every `hop` samples, at least 1, which share what they can.
     #[must_use]
     pub fn into_stream(self, hop: u32) -> Box<dyn Stream> {
         let hop = hop.max(1);
-        match shared::cheapest(&self.meta.arch, hop, LEVEL_MACS) {
-            Some(streaming) => {
-                let Self { meta, network } = self;
-                let levels = LevelsOf { shared: streaming.shared.len(), network };
+        let Self { meta, network } = self;
+        match (network, shared::cheapest(&meta.arch, hop, LEVEL_MACS)) {
+            (Computation::Chain(network), Some(streaming)) => {
+                let levels = LevelsOf { shared: streaming.shared.len(), network: *network };
                 let shared = Shared::new(levels, &meta.arch, &streaming);
                 Box::new(Int8Stream { meta, streaming, shared })
             }
-            None => Box::new(Rolling::new(self, hop)),
+            (network, _) => Box::new(Rolling::new(Self { meta, network }, hop)),
         }
     }
 }
@@ -77,10 +110,14 @@ impl Engine for Int8Engine {
         let arch = &self.meta.arch;
         check_lengths(window.len(), arch.window as usize, out.len(), usize::from(arch.classes))?;
         let samples: Vec<i16> = window.iter().copied().map(to_i16).collect();
-        let network = &mut self.network;
-        let mut columns = vec![0; network.lens[0] * network.words[0]];
-        network.stem(&samples, &mut columns);
-        network.posteriors(1, columns, out);
+        match &mut self.network {
+            Computation::Chain(network) => {
+                let mut columns = vec![0; network.lens[0] * network.words[0]];
+                network.stem(&samples, &mut columns);
+                network.posteriors(1, columns, out);
+            }
+            Computation::Passes(network) => network.posteriors(&samples, out),
+        }
         Ok(())
     }
 }

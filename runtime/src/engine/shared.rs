@@ -157,7 +157,7 @@ impl<L: Layers> Shared<L> {
     }
 }
 
-/// What a layer reads.
+/// What a layer reads: of a block with several convolutions, what all of them read together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) kernel: usize,
@@ -174,14 +174,27 @@ impl Shape {
         let (kernel, stride) = (arch.stem.kernel.into(), arch.stem.stride.into());
         match layer.checked_sub(1).map(|block| arch.blocks.get(block)) {
             None => Self { kernel, stride, padding: (0, 0), pool: 1 },
-            Some(Some(block)) => Self {
-                kernel: block.kernel.into(),
-                stride: 1,
-                padding: block.padding(),
-                pool: block.pool.into(),
-            },
+            Some(Some(block)) => {
+                let (padding, pool) = block.same_and_pool();
+                Self { kernel: padding.0 + padding.1 + 1, stride: 1, padding, pool }
+            }
             Some(None) => Self { kernel: 1, stride: 1, padding: (0, 0), pool: 1 },
         }
+    }
+
+    /// Zero columns at the end of what the right edge of a level is computed from, the level before being
+    /// `input`.
+    pub(super) fn zeros_behind(&self, level: &Level, input: &Level) -> usize {
+        if level.right == level.len {
+            return 0;
+        }
+        let rest = self.reach(level.len - level.right) - self.before_right(level, input);
+        rest.saturating_sub(input.len - input.right)
+    }
+
+    /// Shared columns of `input` that the right edge of a level is computed from.
+    const fn before_right(&self, level: &Level, input: &Level) -> usize {
+        input.right - (level.right * self.pool - self.padding.0)
     }
 
     /// Columns of input that `columns` of output are computed from.
@@ -327,7 +340,7 @@ impl Columns {
             return;
         }
         let first = self.level.right * self.shape.pool - self.shape.padding.0;
-        let shared = input.level.right - first;
+        let shared = self.shape.before_right(&self.level, &input.level);
         let (to_shared, rest) = self.right_input.split_at_mut(shared * input.words);
         to_shared.copy_from_slice(input.shared(first as isize, shared));
         // Pooling may drop the last columns.

@@ -33,7 +33,7 @@ impl Subject {
         let stored = scale::activations(&arch, &ranges, Method::MinMax, 1);
         let labels: Vec<String> = (0..arch.classes).map(|class| format!("class{class}")).collect();
         let decision = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
-        let layers = scale::layers(&folded, &arch, &stored);
+        let layers = scale::layers(&folded, &stored);
         let parts = Parts {
             preset: name.to_owned(),
             arch: arch.clone(),

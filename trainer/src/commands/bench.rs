@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::data_common::print;
 use super::fit::architecture;
 use crate::draw;
-use crate::net::{Compute, Network};
+use crate::net::{Compute, Dropout, Network};
 
 /// Work of a step in forward passes: the backward pass takes two, one for the gradients of the
 /// weights and one for those of the activations.
@@ -179,9 +179,9 @@ impl Subject {
         let start = Instant::now();
         let device = self.compute.training_device();
         let tensor = |data: TensorData| Tensor::<2>::from_data(data, &device);
-        let dropout = tensor(self.dropout());
+        let dropout = Dropout { seed: 0, step: self.seconds.len() as u64, share: DROPOUT };
         let windows = tensor(self.windows.clone());
-        let (logits, statistics) = self.net.forward_train(windows, dropout, &self.compute);
+        let (logits, statistics) = self.net.forward_train(windows, &dropout, &self.compute);
         let batch = self.windows.shape()[0];
         let targets = tensor(self.targets.clone());
         let loss = (log_softmax(logits, 1) * targets).sum().neg() / batch as f32;
@@ -190,15 +190,6 @@ impl Subject {
         let net = self.optimizer.step(LEARNING_RATE, self.net.clone(), gradients);
         self.net = net.with_statistics(&statistics);
         self.seconds.push(start.elapsed().as_secs_f64());
-    }
-
-    fn dropout(&self) -> TensorData {
-        let shape = [self.windows.shape()[0], self.net.features()];
-        let mut rng = draw::rng(0, "bench dropout", &[self.seconds.len() as u64]);
-        let keep = (1.0 / (1.0 - DROPOUT)) as f32;
-        let mut factor = || if rng.random::<f64>() < DROPOUT { 0.0 } else { keep };
-        let factors: Vec<f32> = (0..shape[0] * shape[1]).map(|_| factor()).collect();
-        TensorData::new(factors, shape)
     }
 
     /// Median of the steps after the first, in seconds.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use models::arch::{ArchSpec, Layer};
+use models::arch::{ArchSpec, Layer, Node};
 
 use super::data_common::print;
 use super::fit::architecture;
@@ -52,8 +52,13 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "{:<11} {:>11} {:>11} {:>6} {:>10} {:>12} {:>9} {:>7} {:>10}",
         "layer", "in (C×T)", "out (C×T)", "kernel", "params", "MACs", "sees", "stride", "out f32 B"
     )?;
+    let nodes = arch.nodes()?;
     for layer in &layers.layers {
         row(&mut out, layer)?;
+        let parts: Vec<&Node> = nodes.iter().filter(|node| node.layer == layer.name).collect();
+        if parts.len() > 1 {
+            parts.into_iter().try_for_each(|node| part(&mut out, node))?;
+        }
     }
     writeln!(out, "\nparameters            {:>12}", layers.params())?;
     writeln!(out, "MACs a window         {:>12}", layers.macs())?;
@@ -90,6 +95,20 @@ fn row(out: &mut String, layer: &Layer) -> std::fmt::Result {
         layer.receptive_field,
         layer.stride,
         layer.output_bytes(),
+    )
+}
+
+/// One operation of a layer that has several.
+fn part(out: &mut String, node: &Node) -> std::fmt::Result {
+    writeln!(
+        out,
+        "  {:<9} {:>11} {:>11} {:>6} {:>10} {:>12}",
+        node.part.name(),
+        format!("{}×{}", node.in_channels, node.in_len),
+        format!("{}×{}", node.out_channels, node.out_len),
+        node.kernel(),
+        node.params(),
+        node.macs(),
     )
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use models::arch::{ArchSpec, StreamCost, Streaming};
 use models::meta::DecisionDefaults;
-use models::q8::{LayerParts, Model, Parts, Shape};
+use models::q8::{LayerParts, Model, Parts, Shape, passes};
 use models::quant::Factor;
 use models::stream::Detector;
 use serde::Serialize;
@@ -44,7 +44,13 @@ impl Footprint {
         let arch = model.arch();
         let layers = arch.layers()?;
         let engine = 4 * firmware_sim::memory_words(model, hop)?;
-        let cost = Streaming::new(arch, hop)?.cost(&layers);
+        let cost = if arch.is_chain() {
+            Streaming::new(arch, hop)?.cost(&layers)
+        } else {
+            let nodes = arch.nodes()?;
+            let work = nodes.iter().zip(passes(&nodes)).map(|(node, passes)| passes * node.macs());
+            StreamCost { tail: work.sum(), ..StreamCost::default() }
+        };
         let classes = usize::from(arch.classes);
         Ok(Self {
             hop,
@@ -101,7 +107,6 @@ pub(super) fn bounds(arch: &ArchSpec, hop: u32) -> anyhow::Result<[Footprint; 2]
 
 /// A model file with zeros for weights.
 fn blank(arch: &ArchSpec, limit: u16) -> anyhow::Result<Vec<u8>> {
-    let table = arch.layers()?;
     let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
     let decision = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
     let half = Factor::from_real(0.5).context("a half is a factor")?;
@@ -112,7 +117,7 @@ fn blank(arch: &ArchSpec, limit: u16) -> anyhow::Result<Vec<u8>> {
         limit,
         scale: 1.0,
     };
-    let layers = Shape::of(&table).map(layer).collect();
+    let layers = Shape::of(arch)?.into_iter().map(layer).collect();
     let parts =
         Parts { preset: String::new(), arch: arch.clone(), labels, decision, seed: 0, layers };
     Ok(parts.encode())

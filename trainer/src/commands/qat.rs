@@ -45,6 +45,12 @@ pub(super) fn start(
     if first.model.stored.is_some() {
         bail!("{}: is fine-tuned for int8 already; name the run it came from", from.display());
     }
+    if !first.model.arch.is_chain() {
+        bail!(
+            "{}: has gates, shortcuts or global maxima, which fine-tuning for int8 does not know; export it as it is",
+            from.display()
+        );
+    }
     let (net, _) = first.best_network(compute)?;
     let meta = metadata(&first);
     let folded = fold::fold(&net.clone().valid());

@@ -22,7 +22,7 @@ pub enum AnyModel {
     /// `model.onnx`, by the runtime's engine.
     Onnx(Box<TractEngine>),
     /// `model.q8`, by the int8 engine.
-    Int8(Int8File),
+    Int8(Box<Int8File>),
 }
 
 /// An int8 model in memory.
@@ -88,7 +88,7 @@ impl AnyModel {
             return Ok(Self::Run(Box::new(Run::open(path)?)));
         }
         if path.extension().is_some_and(|extension| extension == "q8") {
-            return Ok(Self::Int8(Int8File::open(path)?));
+            return Ok(Self::Int8(Box::new(Int8File::open(path)?)));
         }
         Ok(Self::Onnx(Box::new(TractEngine::load(path)?)))
     }

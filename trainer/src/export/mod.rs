@@ -8,3 +8,6 @@ pub mod check;
 pub mod decision;
 pub mod fold;
 pub mod onnx;
+
+#[cfg(test)]
+mod parity_tests;

@@ -1,8 +1,10 @@
 //! The ONNX graph, in the official protobuf schema.
 //!
 //! Input `waveform`, `[batch, 1, window]`; output `posteriors`, `[batch, classes]`; the batch is
-//! dynamic. Operators: Conv, Relu, MaxPool, Flatten, Gemm, Softmax.
+//! dynamic. Operators: Conv, Relu, MaxPool, Flatten, Gemm, and Softmax or Sigmoid; of gates `GlobalAveragePool`, Sigmoid
+//! and Mul, of shortcuts Add, of the multi-level head `GlobalMaxPool` and Concat.
 
+use models::arch::{Activation, LayerName, Node, Op, Part, Task};
 use models::meta::ModelMeta;
 use prost::Message as _;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -12,7 +14,7 @@ use tract_onnx::pb::{
     TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, type_proto,
 };
 
-use super::fold::{Folded, FoldedLayer};
+use super::fold::{Folded, Weights};
 
 /// Operator set of the graph.
 const OPSET: i64 = 17;
@@ -23,24 +25,33 @@ const IR_VERSION: i64 = 8;
 #[must_use]
 pub fn encode(folded: &Folded, meta: &ModelMeta) -> Vec<u8> {
     let mut graph = Graph::default();
-    let mut value = "waveform".to_owned();
-    let last = folded.layers.len() - 1;
-    for (index, layer) in folded.layers.iter().enumerate() {
-        let name = match index {
-            0 => "stem".to_owned(),
-            _ if index == last => "head".to_owned(),
-            _ => format!("block{index}"),
+    let mut outputs: Vec<String> = Vec::with_capacity(folded.nodes.len());
+    for (node, weights) in &folded.nodes {
+        let read = node.operands.iter().map(|operand| outputs[*operand].as_str());
+        let operands: Vec<&str> =
+            if outputs.is_empty() { vec!["waveform"] } else { read.collect() };
+        let output = match (node.layer, weights) {
+            (LayerName::Classifier, Some(weights)) => {
+                graph.classifier(operands[0], weights, meta.arch.task)
+            }
+            (_, Some(weights)) => graph.convolution(node, operands[0], weights),
+            (_, None) => graph.operation(node, &operands),
         };
-        value = graph.layer(&name, &value, layer);
+        outputs.push(output);
     }
-    value = graph.node("Flatten", "flatten", &[&value], vec![int("axis", 1)]);
-    let [features, classes] = folded.shape;
-    graph.tensor("classifier.weight", &[features, classes], &folded.weight);
-    graph.tensor("classifier.bias", &[classes], &folded.bias);
-    let inputs = [value.as_str(), "classifier.weight", "classifier.bias"];
-    value = graph.node("Gemm", "classifier", &inputs, vec![]);
-    graph.node("Softmax", "posteriors", &[&value], vec![int("axis", -1)]);
     model(graph, meta).encode_to_vec()
+}
+
+/// The name that a node's parts have in common.
+fn name(node: &Node) -> String {
+    let layer = match node.layer {
+        LayerName::Block(number) => format!("block{number}"),
+        layer => layer.to_string(),
+    };
+    match node.part {
+        Part::Conv => layer,
+        part => format!("{layer}.{}", part.name()),
+    }
 }
 
 fn model(graph: Graph, meta: &ModelMeta) -> ModelProto {
@@ -74,27 +85,91 @@ struct Graph {
 }
 
 impl Graph {
-    /// Adds convolution, ReLU and (if any) pooling, and returns the name of their output.
-    fn layer(&mut self, name: &str, input: &str, layer: &FoldedLayer) -> String {
-        let geometry = layer.geometry;
+    /// Adds a convolution with what follows it, and returns the name of the output.
+    fn convolution(&mut self, node: &Node, input: &str, weights: &Weights) -> String {
+        let Op::Conv { kernel, stride, padding: (before, after), activation, pool, .. } = node.op
+        else {
+            unreachable!("only convolutions have weights")
+        };
+        let name = name(node);
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
-        self.tensor(&weight, &layer.shape, &layer.weight);
-        self.tensor(&bias, &[layer.shape[0]], &layer.bias);
-        let (before, after) = geometry.padding;
+        self.tensor(&weight, &weights.shape, &weights.weight);
+        self.tensor(&bias, &[weights.shape[0]], &weights.bias);
         let attributes = vec![
-            ints("kernel_shape", &[geometry.kernel]),
-            ints("strides", &[geometry.stride]),
+            ints("kernel_shape", &[kernel]),
+            ints("strides", &[stride]),
             ints("pads", &[before, after]),
         ];
         let inputs = [input, weight.as_str(), bias.as_str()];
         let conv = self.node("Conv", &format!("{name}.conv"), &inputs, attributes);
-        let relu = self.node("Relu", &format!("{name}.relu"), &[&conv], vec![]);
-        if geometry.pool == 1 {
-            return relu;
+        let activated = match activation {
+            Activation::None => conv,
+            Activation::Relu => self.node("Relu", &format!("{name}.relu"), &[&conv], vec![]),
+            Activation::Sigmoid => {
+                self.node("Sigmoid", &format!("{name}.sigmoid"), &[&conv], vec![])
+            }
+        };
+        self.max_pool(&name, activated, pool)
+    }
+
+    /// Adds an operation without weights, and returns the name of its output.
+    fn operation(&mut self, node: &Node, operands: &[&str]) -> String {
+        let name = name(node);
+        match node.op {
+            Op::Conv { .. } => unreachable!("convolutions have weights"),
+            Op::Mean => self.node("GlobalAveragePool", &name, operands, vec![]),
+            Op::Join { gated, residual, relu, pool } => {
+                let (first, others) = operands.split_at(1);
+                let mut value = first[0].to_owned();
+                let mut others = others.iter();
+                if let Some(gate) = others.next().filter(|_| gated) {
+                    value = self.node("Mul", &format!("{name}.gated"), &[&value, gate], vec![]);
+                }
+                if residual {
+                    let shortcut = operands[operands.len() - 1];
+                    value = self.node("Add", &format!("{name}.add"), &[&value, shortcut], vec![]);
+                }
+                if relu {
+                    value = self.node("Relu", &format!("{name}.relu"), &[&value], vec![]);
+                }
+                self.max_pool(&name, value, pool)
+            }
+            Op::Peaks => {
+                let peak = |(index, level): (usize, &&str)| {
+                    self.node("GlobalMaxPool", &format!("{name}.{index}"), &[level], vec![])
+                };
+                let peaks: Vec<String> = operands.iter().enumerate().map(peak).collect();
+                let peaks: Vec<&str> = peaks.iter().map(String::as_str).collect();
+                self.node("Concat", &name, &peaks, vec![int("axis", 1)])
+            }
         }
-        let attributes =
-            vec![ints("kernel_shape", &[geometry.pool]), ints("strides", &[geometry.pool])];
-        self.node("MaxPool", &format!("{name}.pool"), &[&relu], attributes)
+    }
+
+    fn max_pool(&mut self, name: &str, value: String, pool: usize) -> String {
+        if pool == 1 {
+            return value;
+        }
+        let attributes = vec![ints("kernel_shape", &[pool]), ints("strides", &[pool])];
+        self.node("MaxPool", &format!("{name}.pool"), &[&value], attributes)
+    }
+
+    fn classifier(&mut self, input: &str, weights: &Weights, task: Task) -> String {
+        let [classes, inputs, columns] = weights.shape;
+        let features = inputs * columns;
+        let by_feature = (0..features * classes)
+            .map(|index| weights.weight[index % classes * features + index / classes]);
+        let by_feature: Vec<f32> = by_feature.collect();
+        let flat = self.node("Flatten", "flatten", &[input], vec![int("axis", 1)]);
+        self.tensor("classifier.weight", &[features, classes], &by_feature);
+        self.tensor("classifier.bias", &[classes], &weights.bias);
+        let inputs = [flat.as_str(), "classifier.weight", "classifier.bias"];
+        let logits = self.node("Gemm", "classifier", &inputs, vec![]);
+        match task {
+            Task::MultiClass => {
+                self.node("Softmax", "posteriors", &[&logits], vec![int("axis", -1)])
+            }
+            Task::MultiLabel => self.node("Sigmoid", "posteriors", &[&logits], vec![]),
+        }
     }
 
     /// Adds a node that is called like its only output.

@@ -12,7 +12,6 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
-use rand::RngExt;
 use serde_json::json;
 
 use super::average::Average;
@@ -23,9 +22,8 @@ use super::progress::Display;
 use super::run::{Run, RunError};
 use super::schedule::{Verdict, one_cycle};
 use crate::data::{Dataset, Part};
-use crate::draw;
 use crate::evaluate::predict::{self, Predictions};
-use crate::net::{Compute, Network};
+use crate::net::{Compute, Dropout, Network};
 
 /// Gradients are scaled down to this norm, a parameter at a time.
 const GRADIENT_NORM: f32 = 5.0;
@@ -185,9 +183,10 @@ impl<'a> Trainer<'a> {
             let shape = [size, values.len() / size];
             Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device)
         };
-        let dropout = self.dropout(size);
+        let FitConfig { seed, dropout: share, .. } = self.run.config;
+        let dropout = Dropout { seed, step: self.progress.step, share };
         let (logits, statistics) =
-            self.net.forward_train(tensor(&batch.windows), tensor(&dropout), self.compute);
+            self.net.forward_train(tensor(&batch.windows), &dropout, self.compute);
         let log_posteriors = log_softmax(logits, 1);
         let rows: Vec<f32> =
             log_posteriors.clone().into_data().try_to_vec().expect("f32 posteriors");
@@ -215,16 +214,6 @@ impl<'a> Trainer<'a> {
     /// The network that this run is to give: the average where it keeps one.
     fn result(&self) -> Network {
         self.average.as_ref().map_or_else(|| self.net.valid(), |average| average.net().clone())
-    }
-
-    /// The factors of this step's features: 0 with the probability of dropout, else such that the
-    /// mean stays.
-    fn dropout(&self, size: usize) -> Vec<f32> {
-        let config = &self.run.config;
-        let mut rng = draw::rng(config.seed, "dropout", &[self.progress.step]);
-        let keep = (1.0 / (1.0 - config.dropout)) as f32;
-        let count = size * self.net.features();
-        (0..count).map(|_| if rng.random::<f64>() < config.dropout { 0.0 } else { keep }).collect()
     }
 
     fn learning_rate(&self, batches: u64) -> f64 {

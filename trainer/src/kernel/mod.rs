@@ -1,7 +1,7 @@
 //! The training step's inner loops on the CPU.
 //!
-//! Every layer of the family but the classifier is the same operation:
-//! *convolution → batch norm → ReLU → max pooling*. Burn's CPU backend runs it as a dozen passes
+//! Every convolution of the family is the same operation:
+//! *convolution → batch norm → ReLU → max pooling*, the last two as far as there are. Burn's CPU backend runs it as a dozen passes
 //! over large arrays. Here it is one operation with a handwritten backward pass, registered with
 //! Burn's autodiff like any other ([`op`]).
 //!
@@ -40,6 +40,8 @@ pub struct Geometry {
     pub padding: (usize, usize),
     /// Length and stride of the max pooling.
     pub pool: usize,
+    /// Whether there is a ReLU before it.
+    pub relu: bool,
 }
 
 impl Geometry {

@@ -1,7 +1,7 @@
 //! Batch norm, ReLU and max pooling over the columns that a convolution made.
 //!
 //! With `a = γ / √(σ² + ε)` and `b = β − µ·a` the layer's output is
-//! `max over a pool of max(0, a·z + b)`. Backward, the gradient reaches the one column of each pool that
+//! `max over a pool of max(0, a·z + b)`, or without the ReLU of `a·z + b`. Backward, the gradient reaches the one column of each pool that
 //! won (none, if the ReLU cut it), and through the batch's mean and variance every column:
 //!
 //! `dz = a·(dy − Σdy/N − ẑ·Σ(dy·ẑ)/N)`, `ẑ = (z − µ)/√(σ² + ε)`, N columns in the batch
@@ -9,7 +9,7 @@
 //! (Ioffe and Szegedy, "Batch normalization", 2015). `Σdy` and `Σ(dy·ẑ)` are the gradients of β
 //! and γ.
 
-use super::EPSILON;
+use super::{EPSILON, Geometry};
 
 /// Marks a pool whose output the ReLU cut to zero.
 const CUT: u8 = u8::MAX;
@@ -91,9 +91,11 @@ impl Norm {
         Self { mean, inverse_deviation, scale, shift }
     }
 
-    /// Pools one sample: `z` is `[U, O]`, `out` zeros `[V, O]`; `winners`, `[V, O]`, tells which column
+    /// Pools one sample: `z` is `[U, O]`, `out` `[V, O]`; `winners`, `[V, O]`, tells which column
     /// of each pool won.
-    pub(super) fn pool(&self, z: &[f32], pool: usize, out: &mut [f32], winners: &mut [u8]) {
+    pub(super) fn pool(&self, z: &[f32], geometry: Geometry, out: &mut [f32], winners: &mut [u8]) {
+        let Geometry { pool, relu, .. } = geometry;
+        out.fill(if relu { 0.0 } else { f32::NEG_INFINITY });
         let channels = self.scale.len();
         let pools = z.chunks_exact(pool * channels);
         let outs = out.chunks_exact_mut(channels).zip(winners.chunks_exact_mut(channels));

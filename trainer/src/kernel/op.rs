@@ -59,7 +59,7 @@ struct Saved {
     norm: Norm,
 }
 
-/// Convolution, batch norm with the statistics of this batch, ReLU, max pooling.
+/// Convolution, batch norm with the statistics of this batch, ReLU (if any), max pooling.
 ///
 /// `x` is `[B, T, I]` on the CPU's training device; the result is `[B, V, O]`.
 ///
@@ -114,7 +114,7 @@ pub fn conv_norm_pool_train(
     (Tensor::from_primitive::<Autodiff<Flex>>(out), stats)
 }
 
-/// Convolution, batch norm with running statistics, ReLU, max pooling: inference on the CPU,
+/// Convolution, batch norm with running statistics, ReLU (if any), max pooling: inference on the CPU,
 /// without gradients. Shapes as for [`conv_norm_pool_train`].
 ///
 /// # Panics
@@ -181,7 +181,7 @@ fn pool(conv: &Conv, norm: &Norm, z: &[f32]) -> (Vec<f32>, Vec<u8>) {
     out.par_chunks_exact_mut(sample_out)
         .zip(winners.par_chunks_exact_mut(sample_out))
         .zip(z.par_chunks_exact(sample_in))
-        .for_each(|((out, winners), z)| norm.pool(z, conv.geometry.pool, out, winners));
+        .for_each(|((out, winners), z)| norm.pool(z, conv.geometry, out, winners));
     (out, winners)
 }
 

@@ -98,7 +98,12 @@ impl Compute {
         }
     }
 
-    /// A layer's output as `[B, V, C]`.
+    /// The axis of columns.
+    pub(super) const fn time(&self) -> usize {
+        if self.fused { 1 } else { 2 }
+    }
+
+    /// A layer's output as `[B, V, C]`, or the other way round.
     pub(super) fn channels_last(&self, x: Tensor<3>) -> Tensor<3> {
         if self.fused { x } else { x.swap_dims(1, 2) }
     }

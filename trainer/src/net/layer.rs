@@ -18,7 +18,7 @@ use crate::kernel::{
 /// Share of a new batch in the running statistics.
 const MOMENTUM: f32 = 0.1;
 
-/// Convolution, batch norm, ReLU, max pooling.
+/// Convolution, batch norm, ReLU (if any), max pooling.
 #[derive(Module, Debug)]
 pub struct Layer {
     /// Filters, `[O, I, K]`.
@@ -95,7 +95,7 @@ impl Layer {
             mean: to_vec(normed.mean.detach()),
             variance: to_vec(normed.variance.detach() * correction),
         };
-        (self.pool(relu(normed.output)), stats)
+        (self.finish(normed.output), stats)
     }
 
     pub(super) fn forward(&self, x: Tensor<3>, compute: &Compute) -> Tensor<3> {
@@ -111,7 +111,7 @@ impl Layer {
         let z = self.convolve(x);
         let (mean, variance) = (self.mean.val(), self.variance.val());
         let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        self.pool(relu(batch_norm(z, gamma, beta, mean, variance, f64::from(EPSILON))))
+        self.finish(batch_norm(z, gamma, beta, mean, variance, f64::from(EPSILON)))
     }
 
     pub(super) fn with_statistics(mut self, stats: &BatchStats) -> Self {
@@ -154,7 +154,9 @@ impl Layer {
         conv1d(x, self.filters(), Some(self.bias.val()), options)
     }
 
-    fn pool(&self, x: Tensor<3>) -> Tensor<3> {
+    /// ReLU and max pooling.
+    fn finish(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = if self.geometry.relu { relu(x) } else { x };
         match self.geometry.pool {
             1 => x,
             pool => max_pool1d(x, MaxPoolOptions::new([pool]).with_stride([pool])),

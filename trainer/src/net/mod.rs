@@ -4,32 +4,41 @@
 //! classes.
 
 mod compute;
+mod dropout;
 mod fake;
 mod layer;
+mod linear;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use compute::{Compute, ComputeError, DeviceChoice, default_to_cpu};
+pub use dropout::Dropout;
 pub use fake::Activation;
 pub use layer::Layer;
+pub use linear::Linear;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
-use models::arch::ArchSpec;
+use models::arch::{self, ArchSpec, Node, Op};
 use rand::RngExt;
 
 use crate::draw;
 use crate::kernel::{BatchStats, Geometry};
 
-/// A network: stem, blocks and head, then the classifier.
+/// A network: the nodes of [`ArchSpec::nodes`] with their weights.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// Stem, blocks, head.
+    /// Convolutions with batch norm, in the order of the nodes.
     pub layers: Vec<Layer>,
+    /// The linear layers of gates, in the order of the nodes.
+    pub gates: Vec<Linear>,
     /// Weights of the classifier, `[F, N]`.
     pub weight: Param<Tensor<2>>,
     /// Bias of the classifier, `[N]`.
     pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    nodes: Vec<Node>,
 }
 
 /// What a forward pass in training returns besides its logits: each layer's batch statistics.
@@ -46,27 +55,29 @@ impl Network {
         seed: u64,
         compute: &Compute,
     ) -> Result<Self, models::arch::ArchError> {
-        let table = arch.layers()?;
+        let nodes = arch.nodes()?;
         let device = compute.training_device();
-        let he_uniform = |index: usize, count: usize, fan_in: usize| -> Vec<f32> {
+        let he_uniform = |index: usize, shape: &[usize], fan_in: usize| {
             let bound = (6.0 / fan_in as f32).sqrt();
             let mut rng = draw::rng(seed, "weights", &[index as u64]);
-            (0..count).map(|_| rng.random_range(-bound..bound)).collect()
+            let count = shape.iter().product();
+            let weights: Vec<f32> = (0..count).map(|_| rng.random_range(-bound..bound)).collect();
+            TensorData::new(weights, shape)
         };
-        let convolutions = &table.layers[..table.layers.len() - 1];
-        let layers = convolutions.iter().zip(geometries(arch)).enumerate();
-        let layers = layers.map(|(index, (shape, geometry))| {
-            let [o, i, k] = [shape.out_channels, shape.in_channels, shape.kernel];
-            let weight = he_uniform(index, o * i * k, i * k);
-            Layer::new(TensorData::new(weight, [o, i, k]), geometry, &device)
-        });
-        let layers: Vec<Layer> = layers.collect();
-        let classifier = table.layers[layers.len()];
-        let [features, classes] = [classifier.in_channels, classifier.out_channels];
-        let weight = he_uniform(layers.len(), features * classes, features);
-        let weight = Param::from_data(TensorData::new(weight, [features, classes]), &device);
-        let bias = Param::from_data(TensorData::zeros::<f32, _>([classes]), &device);
-        Ok(Self { layers, weight, bias })
+        let (mut layers, mut gates) = (Vec::new(), Vec::new());
+        for (index, node) in nodes.iter().enumerate() {
+            let Op::Conv { kernel, norm, .. } = node.op else { continue };
+            let [o, i] = [node.out_channels, node.in_channels];
+            if norm {
+                let weight = he_uniform(index, &[o, i, kernel], i * kernel);
+                layers.push(Layer::new(weight, geometry(&node.op), &device));
+            } else {
+                // The last one of these is the classifier.
+                gates.push(Linear::new(he_uniform(index, &[i * kernel, o], i * kernel), &device));
+            }
+        }
+        let Linear { weight, bias } = gates.pop().expect("networks end in a classifier");
+        Ok(Self { layers, gates, weight, bias, nodes })
     }
 
     /// F, the features that the classifier sees.
@@ -76,37 +87,47 @@ impl Network {
         features
     }
 
-    /// Logits `[B, N]` of windows `[B, T]`, with batch statistics. `dropout`, `[B, F]`, multiplies
-    /// the features.
+    /// What the network consists of.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Logits `[B, N]` of windows `[B, T]`, with batch statistics.
     #[must_use]
     pub fn forward_train(
         &self,
         windows: Tensor<2>,
-        dropout: Tensor<2>,
+        dropout: &Dropout,
         compute: &Compute,
     ) -> (Tensor<2>, Statistics) {
-        let mut x = compute.input(windows);
+        let mut layers = self.layers.iter();
         let mut statistics = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
+        let conv = |node: usize, x| {
+            let layer = layers.next().expect("there is a layer for every node");
             let (out, stats) = layer.forward_train(x, compute);
             statistics.push(stats);
-            x = out;
-        }
-        (self.classify(compute.features(x) * dropout), statistics)
+            match self.nodes[node].op {
+                Op::Conv { dropout: true, .. } => dropout.inside(node, out, compute),
+                _ => out,
+            }
+        };
+        let x = compute.input(windows);
+        let x = walk::walk(&self.nodes, &self.gates, x, compute, conv, |_, _| {});
+        let features = compute.features(x);
+        let factors = dropout.features(features.dims(), compute);
+        (self.classify(features * factors), statistics)
     }
 
     /// Logits `[B, N]` of windows `[B, T]`, with running statistics. Takes a network from
     /// [`Module::valid`].
     #[must_use]
     pub fn forward(&self, windows: Tensor<2>, compute: &Compute) -> Tensor<2> {
-        let mut x = compute.input(windows);
-        for layer in &self.layers {
-            x = layer.forward(x, compute);
-        }
+        let x = self.features_of(windows, compute, |_, _| {});
         self.classify(compute.features(x))
     }
 
-    /// The same, calling `each(layer, activations)` with every layer's output, `[B, V, C]`, instead
+    /// The same, calling `each(node, values)` with every node's output, `[B, V, C]`, instead
     /// of classifying.
     pub fn forward_watched(
         &self,
@@ -114,12 +135,26 @@ impl Network {
         compute: &Compute,
         mut each: impl FnMut(usize, &[f32]),
     ) {
-        let mut x = compute.input(windows);
-        for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x, compute);
+        self.features_of(windows, compute, |node, x| {
             let values = compute.channels_last(x.clone()).into_data();
-            each(index, &values.try_to_vec::<f32>().expect("f32 activations"));
-        }
+            each(node, &values.try_to_vec::<f32>().expect("f32 activations"));
+        });
+    }
+
+    /// The head's output.
+    fn features_of(
+        &self,
+        windows: Tensor<2>,
+        compute: &Compute,
+        watch: impl FnMut(usize, &Tensor<3>),
+    ) -> Tensor<3> {
+        let mut layers = self.layers.iter();
+        let conv = |_, x| {
+            let layer = layers.next().expect("there is a layer for every node");
+            layer.forward(x, compute)
+        };
+        let x = compute.input(windows);
+        walk::walk(&self.nodes, &self.gates, x, compute, conv, watch)
     }
 
     /// Moves the running statistics towards a batch's.
@@ -136,6 +171,8 @@ impl Network {
     pub fn toward(mut self, other: &Self, share: f32) -> Self {
         let layers = self.layers.into_iter().zip(&other.layers);
         self.layers = layers.map(|(layer, other)| layer.toward(other, share)).collect();
+        let gates = self.gates.into_iter().zip(&other.gates);
+        self.gates = gates.map(|(gate, other)| gate.toward(other, share)).collect();
         self.weight = layer::toward(self.weight, &other.weight, share);
         self.bias = layer::toward(self.bias, &other.bias, share);
         self
@@ -165,20 +202,10 @@ impl Network {
     }
 }
 
-/// The geometry of stem, blocks and head.
-fn geometries(arch: &ArchSpec) -> impl Iterator<Item = Geometry> {
-    let stem = Geometry {
-        kernel: arch.stem.kernel.into(),
-        stride: arch.stem.stride.into(),
-        padding: (0, 0),
-        pool: 1,
+/// What the fused layers know of a convolution.
+fn geometry(op: &Op) -> Geometry {
+    let Op::Conv { kernel, stride, padding, activation, pool, .. } = *op else {
+        unreachable!("only convolutions have layers")
     };
-    let blocks = arch.blocks.iter().map(|block| Geometry {
-        kernel: block.kernel.into(),
-        stride: 1,
-        padding: block.padding(),
-        pool: block.pool.into(),
-    });
-    let head = Geometry { kernel: 1, stride: 1, padding: (0, 0), pool: 1 };
-    std::iter::once(stem).chain(blocks).chain([head])
+    Geometry { kernel, stride, padding, pool, relu: activation == arch::Activation::Relu }
 }

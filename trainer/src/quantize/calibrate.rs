@@ -43,7 +43,8 @@ impl Method {
     }
 }
 
-/// The activations of every layer but the classifier, behind ReLU and pooling.
+/// The magnitudes of what every node but the classifier makes; of a chain, of the activations of its layers behind ReLU
+/// and pooling.
 #[derive(Clone, Debug)]
 pub struct Ranges {
     layers: Vec<Histogram>,
@@ -60,9 +61,9 @@ impl Ranges {
     /// Watches the network on clips. It comes from [`burn::module::Module::valid`].
     #[must_use]
     pub fn watch(net: &Network, clips: &[Clip], window: usize, compute: &Compute) -> Self {
-        let mut largest = vec![0.0f32; net.layers.len()];
+        let mut largest = vec![0.0f32; net.nodes().len() - 1];
         each_layer(net, clips, window, compute, |layer, values| {
-            largest[layer] = values.iter().copied().fold(largest[layer], f32::max);
+            largest[layer] = values.iter().fold(largest[layer], |m, value| m.max(value.abs()));
         });
         let empty = |largest: f32| Histogram {
             // A layer that is always silent still needs a scale.
@@ -95,8 +96,8 @@ impl Ranges {
 impl Histogram {
     fn add(&mut self, values: &[f32]) {
         let bins = BINS as f64 / self.largest;
-        for value in values.iter().filter(|value| **value > 0.0) {
-            let bin = (f64::from(*value) * bins) as usize;
+        for value in values.iter().map(|value| value.abs()).filter(|value| *value > 0.0) {
+            let bin = (f64::from(value) * bins) as usize;
             self.counts[bin.min(BINS - 1)] += 1;
         }
     }
@@ -132,7 +133,7 @@ impl Histogram {
     }
 }
 
-/// Calls `each(layer, activations)` for all layers, batch by batch.
+/// Calls `each(node, values)` for all nodes, batch by batch.
 fn each_layer(
     net: &Network,
     clips: &[Clip],

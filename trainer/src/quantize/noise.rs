@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use firmware_sim::{Observer, Part, Prepared};
+use models::arch::Node;
 use models::q8::Model;
 use models::stream::Q15;
 use serde::Serialize;
@@ -36,7 +37,7 @@ impl Observer for Outputs {
     fn window(&mut self, _: &[Q15], _: u64) {}
 }
 
-/// Signal to quantisation noise of every layer but the classifier, over clips. Errors of a layer
+/// Signal to quantisation noise of every node but the classifier and those of gates, over clips. Errors of a layer
 /// include those that it inherits.
 #[must_use]
 pub fn measure(
@@ -46,7 +47,8 @@ pub fn measure(
     compute: &Compute,
 ) -> Vec<LayerNoise> {
     let window = model.arch().window as usize;
-    let count = net.layers.len();
+    let nodes = net.nodes();
+    let count = nodes.len() - 1;
     let (mut signal, mut noise) = (vec![0.0f64; count], vec![0.0f64; count]);
     let prepared = Prepared::new(model);
     let mut engine = Int8::new(model, prepared.as_ref());
@@ -68,11 +70,17 @@ pub fn measure(
             }
         });
     }
-    let names = model.arch().layers().map(|table| table.layers).unwrap_or_default();
-    let layers = names.iter().zip(model.layers()).zip(signal.iter().zip(&noise));
-    layers
-        .map(|((name, layer), (signal, noise))| LayerNoise {
-            layer: name.name.to_string(),
+    let single = |node: &Node| nodes.iter().filter(|other| other.layer == node.layer).count() == 1;
+    let name = |node: &Node| match single(node) {
+        true => node.layer.to_string(),
+        false => format!("{} {}", node.layer, node.part.name()),
+    };
+    let layers = nodes.iter().zip(model.layers()).zip(signal.iter().zip(&noise));
+    // The engine shows no columns of gates.
+    let shown = layers.filter(|(_, (signal, noise))| **signal > 0.0 || **noise > 0.0);
+    shown
+        .map(|((node, layer), (signal, noise))| LayerNoise {
+            layer: name(node),
             bits: layer.bits(),
             sqnr_db: 10.0 * (signal / noise.max(1e-30)).log10(),
         })

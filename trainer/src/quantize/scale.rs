@@ -1,11 +1,12 @@
 //! Weights and ranges as integers.
 
-use models::arch::ArchSpec;
+use models::arch::{ArchSpec, LayerName, Node, Op, Part};
 use models::q8::LayerParts;
-use models::quant::{Factor, LOG2_BITS};
+use models::quant::{Factor, JOIN_BITS, LOG2_BITS};
+use models::stream::ONE;
 
 use super::calibrate::{Method, Ranges};
-use crate::export::fold::{Folded, FoldedLayer};
+use crate::export::fold::{self, Folded};
 use crate::net::Activation;
 
 /// Steps of an 8-bit activation. Zero and the ReLU leave half of the codes of a signed number.
@@ -19,6 +20,13 @@ const HALF_SUM: f64 = 1_073_741_823.0;
 /// What louder sounds than those of the calibration may add to the largest activation of 16 bits.
 const HEADROOM: f64 = 2.0;
 
+/// Logits to base 2, of the classifier and of gates.
+const LOGITS: Activation =
+    Activation { limit: WIDE, scale: core::f64::consts::LN_2 / (1u32 << LOG2_BITS) as f64 };
+/// Factors between scales, one of which belongs to a node that is always silent, are kept in reach.
+const LEAST_FACTOR: f64 = 1e-9;
+const MOST_FACTOR: f64 = 1e8;
+
 /// Weights of a layer as integers, in the order of the model file, with a scale an output.
 struct Weights {
     values: Vec<i8>,
@@ -29,7 +37,8 @@ struct Weights {
     biases: Vec<f64>,
 }
 
-/// How each layer but the classifier stores its activations: the first `wide` layers in 16 bits.
+/// How each node but the classifier stores what it makes: those of the first `wide` layers in 16 bits. What may be
+/// negative, and what belongs to a gate, always has 16.
 #[must_use]
 pub fn activations(
     arch: &ArchSpec,
@@ -37,20 +46,43 @@ pub fn activations(
     method: Method,
     wide: usize,
 ) -> Vec<Activation> {
-    let table = arch.layers().map(|table| table.layers).unwrap_or_default();
-    let readers = table.iter().skip(1).enumerate();
-    readers
-        .map(|(index, reader)| {
-            if index < wide {
-                let limit = widest(reader.in_channels * reader.kernel);
+    let nodes = arch.nodes().unwrap_or_default();
+    let stored = nodes.iter().enumerate().map(|(index, node)| match (node.part, node.layer) {
+        (_, LayerName::Classifier) => None,
+        (Part::Excite, _) => Some(LOGITS),
+        (part, layer) => {
+            let fine = node.is_signed() || part == Part::Squeeze || ordinal(arch, layer) < wide;
+            Some(if fine {
+                let limit = limit(&nodes, index);
                 let scale = HEADROOM * ranges.largest(index) / f64::from(limit);
                 Activation { limit, scale }
             } else {
                 let scale = ranges.range(index, method, NARROW) / f64::from(NARROW);
                 Activation { limit: NARROW, scale }
-            }
-        })
-        .collect()
+            })
+        }
+    });
+    stored.flatten().collect()
+}
+
+/// A layer's place: the stem's is 0.
+fn ordinal(arch: &ArchSpec, layer: LayerName) -> usize {
+    match layer {
+        LayerName::Input | LayerName::Stem => 0,
+        LayerName::Block(number) => number,
+        LayerName::Head | LayerName::Classifier => arch.blocks.len() + 1,
+    }
+}
+
+/// The largest value with which no sum of those that read a node can overflow.
+fn limit(nodes: &[Node], index: usize) -> u16 {
+    let readers = nodes.iter().filter(|node| node.operands.contains(&index));
+    let limits = readers.map(|node| match node.op {
+        Op::Conv { kernel, .. } => widest(node.in_channels * kernel),
+        Op::Mean => (f64::from(i32::MAX) / node.in_len as f64).min(f64::from(WIDE)) as u16,
+        Op::Join { .. } | Op::Peaks => WIDE,
+    });
+    limits.min().unwrap_or(WIDE).max(1)
 }
 
 /// The largest input with which no sum of so many products can overflow.
@@ -58,17 +90,45 @@ fn widest(products: usize) -> u16 {
     (HALF_SUM / LARGEST_WEIGHT / products as f64).min(f64::from(WIDE)) as u16
 }
 
-/// The layers of a model that stores its activations like this.
+/// The numbers of a model that stores its activations like this, node by node.
+///
+/// # Panics
+/// If there is not one activation for every node but the classifier.
 #[must_use]
-pub fn layers(folded: &Folded, arch: &ArchSpec, stored: &[Activation]) -> Vec<LayerParts> {
-    let logits =
-        Activation { limit: WIDE, scale: core::f64::consts::LN_2 / f64::from(1u32 << LOG2_BITS) };
+pub fn layers(folded: &Folded, stored: &[Activation]) -> Vec<LayerParts> {
     let samples = Activation { limit: WIDE + 1, scale: 1.0 / f64::from(WIDE + 1) };
-    let weights = folded.layers.iter().map(convolution).chain([classifier(folded, arch)]);
-    let inputs = [&samples].into_iter().chain(stored);
-    let outputs = stored.iter().chain([&logits]);
-    let layers = weights.zip(inputs.zip(outputs));
-    layers.map(|(weights, (input, output))| integers(&weights, *input, *output)).collect()
+    let nodes = folded.nodes.iter().enumerate();
+    let layers = nodes.map(|(index, (node, weights))| {
+        let output = stored.get(index).copied().unwrap_or(LOGITS);
+        let inputs: Vec<Activation> = node.operands.iter().map(|o| stored[*o]).collect();
+        if let Some(weights) = weights {
+            let input = inputs.first().copied().unwrap_or(samples);
+            return integers(&by_column(weights), input, output);
+        }
+        let ratio = |input: &Activation| input.scale / output.scale;
+        let factors = match node.op {
+            Op::Conv { .. } => unreachable!("convolutions have weights"),
+            Op::Mean => vec![ratio(&inputs[0]) / node.in_len as f64],
+            Op::Join { gated, residual, .. } => {
+                let fine = f64::from(1u32 << JOIN_BITS);
+                let gate = if gated { 1.0 / f64::from(ONE) } else { 1.0 };
+                let mut factors = vec![ratio(&inputs[0]) * fine * gate];
+                factors.extend(inputs.last().filter(|_| residual).map(|x| ratio(x) * fine));
+                factors
+            }
+            Op::Peaks => inputs.iter().map(ratio).collect(),
+        };
+        let factor = |real: f64| Factor::from_real(real.clamp(LEAST_FACTOR, MOST_FACTOR));
+        let factors = factors.into_iter().filter_map(factor).collect::<Vec<_>>();
+        LayerParts {
+            weights: Vec::new(),
+            biases: vec![0; factors.len()],
+            factors,
+            limit: output.limit,
+            scale: output.scale as f32,
+        }
+    });
+    layers.collect()
 }
 
 fn magnitude(row: &[i8]) -> f64 {
@@ -103,26 +163,13 @@ fn integers(layer: &Weights, input: Activation, output: Activation) -> LayerPart
 }
 
 /// Filters `[O, I, K]` as `[O, K, I]`.
-fn convolution(layer: &FoldedLayer) -> Weights {
+fn by_column(layer: &fold::Weights) -> Weights {
     let [_, inputs, kernel] = layer.shape;
     let order = (0..kernel).flat_map(|tap| (0..inputs).map(move |input| input * kernel + tap));
     let order: Vec<usize> = order.collect();
     let rows = layer.weight.chunks_exact(inputs * kernel);
     let rows = rows.map(|row| order.iter().map(|index| f64::from(row[*index])).collect());
     symmetric(rows.collect(), &layer.bias)
-}
-
-/// Weights `[F, N]`, features channel by channel, as `[N, columns, channels]`.
-fn classifier(folded: &Folded, arch: &ArchSpec) -> Weights {
-    let [features, classes] = folded.shape;
-    let channels = usize::from(arch.head.channels);
-    let columns = features / channels;
-    let row = |class: usize| -> Vec<f64> {
-        let order =
-            (0..columns).flat_map(|column| (0..channels).map(move |c| c * columns + column));
-        order.map(|feature| f64::from(folded.weight[feature * classes + class])).collect()
-    };
-    symmetric((0..classes).map(row).collect(), &folded.bias)
 }
 
 /// One scale a row: its largest weight becomes 127.

@@ -35,7 +35,7 @@ pub struct Choice {
     pub accuracy: [f64; 2],
     /// The same by the network in floating point.
     pub float_accuracy: [f64; 2],
-    /// What follows for the activations of each layer but the classifier.
+    /// What follows for what each node but the classifier makes; of a chain, for the activations of its layers.
     pub stored: Vec<Activation>,
 }
 
@@ -87,24 +87,26 @@ pub fn quantize(
     let float_accuracy =
         both.each_ref().map(|clips| predict::network(&net, clips, window, compute).accuracy());
 
-    let attempt = |method, stored: Vec<Activation>| {
-        let layers = scale::layers(folded, &meta.arch, &stored);
+    let attempt = |method, wide, stored: Vec<Activation>| {
+        let layers = scale::layers(folded, &stored);
         let bytes = encode(meta, layers);
         let accuracy = both.each_ref().map(|clips| int8::predict(&read(&bytes), clips).accuracy());
-        let wide = stored.iter().filter(|stored| stored.limit > scale::NARROW).count();
         (Choice { method, wide, accuracy, float_accuracy, stored }, bytes)
     };
     let tried = match activations {
-        Activations::Trained(stored) => vec![attempt(Method::Trained, stored.to_vec())],
+        Activations::Trained(stored) => {
+            let wide = stored.iter().filter(|stored| stored.limit > scale::NARROW).count();
+            vec![attempt(Method::Trained, wide, stored.to_vec())]
+        }
         Activations::Search => {
             let training = predict::with_silence(data, Part::Training, seed);
             let clips = every(&training, CALIBRATION_CLIPS);
             let ranges = Ranges::watch(&net, &clips, window, compute);
             let mut tried: Vec<(Choice, Vec<u8>)> = Vec::new();
-            for wide in 0..=MOST_WIDE.min(folded.layers.len()) {
+            for wide in 0..=MOST_WIDE.min(meta.arch.blocks.len() + 2) {
                 for method in Method::SEARCHED {
                     let stored = scale::activations(&meta.arch, &ranges, method, wide);
-                    tried.push(attempt(method, stored));
+                    tried.push(attempt(method, wide, stored));
                 }
                 if tried.iter().any(|(choice, _)| choice.is_enough()) {
                     break;

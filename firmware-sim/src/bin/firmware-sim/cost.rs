@@ -7,7 +7,8 @@
 
 use std::ops::AddAssign;
 
-use models::q8::{Model, Shape};
+use models::arch::LayerName;
+use models::q8::{Model, Shape, passes};
 
 /// Positions of a pool that one pass over the weights serves.
 const POSITIONS: usize = 4;
@@ -72,6 +73,22 @@ impl Work {
         Self { passes, classes: shape.outputs as u64, ..column }
     }
 
+    /// The work done so often.
+    fn times(mut self, often: u64) -> Self {
+        for number in [
+            &mut self.macs,
+            &mut self.requantisations,
+            &mut self.passes,
+            &mut self.copies,
+            &mut self.columns,
+            &mut self.classes,
+        ] {
+            *number *= often;
+        }
+        self.groups.iter_mut().for_each(|groups| *groups *= often);
+        self
+    }
+
     /// Estimated cycles of a Cortex-M4.
     pub(crate) fn cycles(&self) -> u64 {
         let groups = self.groups.iter().zip(GROUP_HALF_CYCLES);
@@ -110,7 +127,7 @@ impl AddAssign for Work {
     }
 }
 
-/// Counts the work of windows.
+/// Counts the work of windows. Of gates, which no observer sees, it counts nothing.
 #[derive(Debug)]
 pub(crate) struct Meter {
     /// Work of a column of each layer; of the classifier, of a window.
@@ -125,17 +142,14 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(model: &Model<'_>) -> Self {
-        let arch = model.arch();
-        let mut layers = Vec::new();
-        for (index, layer) in model.layers().iter().enumerate() {
-            let shape = layer.shape;
-            let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
-            layers.push(match block {
-                Some(block) => Work::column(shape, block.pool.into()),
-                None if index + 1 == model.layers().len() => Work::classifier(shape),
-                None => Work::column(shape, 1),
-            });
-        }
+        let nodes = model.arch().nodes().expect("a parsed model's network was checked");
+        let passes = passes(&nodes);
+        let layers = nodes.iter().zip(model.layers()).zip(passes);
+        let layers = layers.map(|((node, layer), passes)| match node.layer {
+            LayerName::Classifier => Work::classifier(layer.shape),
+            _ => Work::column(layer.shape, node.pool()).times(passes),
+        });
+        let layers = layers.collect();
         let none = (Work::default(), 0);
         Self { layers, now: Work::default(), fresh: true, first: none, further: none }
     }

@@ -1,17 +1,20 @@
 //! Reads the layers of a network of the family out of its ONNX graph.
 //!
-//! What `trainer export` writes is a chain: convolution, ReLU and max pooling for stem, blocks and
-//! head, then the classifier. A graph that is anything else is no chain; the library runs it as it is.
+//! What `trainer export` writes begins with a chain: convolution, ReLU and max pooling for stem and basic blocks, and
+//! residual blocks. It ends at the first gate or global maximum; of a network without them it ends before the classifier. What lies
+//! behind it is a graph of its own, which the library runs as it is. So it does a whole graph that does not begin
+//! as its metadata says.
 
 use std::sync::Arc;
 
-use models::arch::ArchSpec;
+use models::arch::{ArchSpec, BlockKind};
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::super::shared::Shape;
 use super::inspect;
+use super::residual::Residual;
 
-/// A convolution on columns `[T, I]`, its ReLU and its max pooling.
+/// A convolution on columns `[T, I]`, and the max pooling behind it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Layer {
     pub(super) shape: Shape,
@@ -28,37 +31,85 @@ pub(super) struct Layer {
 // Weights are finite numbers, which the load checks.
 impl Eq for Layer {}
 
-/// The layers of a network.
+impl Layer {
+    /// Whether padding makes up for the taps.
+    const fn keeps_length(&self) -> bool {
+        self.shape.padding.0 + self.shape.padding.1 + 1 == self.shape.kernel
+    }
+}
+
+/// What makes the columns of one level.
+#[derive(Clone, Debug)]
+pub(super) enum Unit {
+    /// A convolution with ReLU and pooling.
+    Layer(Arc<Layer>),
+    /// A residual block.
+    Residual(Arc<Residual>),
+}
+
+impl Unit {
+    pub(super) fn shape(&self) -> Shape {
+        match self {
+            Self::Layer(layer) => layer.shape,
+            Self::Residual(block) => block.shape,
+        }
+    }
+
+    /// O.
+    pub(super) fn outputs(&self) -> usize {
+        match self {
+            Self::Layer(layer) => layer.outputs,
+            Self::Residual(block) => block.outputs(),
+        }
+    }
+
+    fn inputs(&self) -> usize {
+        match self {
+            Self::Layer(layer) => layer.inputs,
+            Self::Residual(block) => block.inputs(),
+        }
+    }
+}
+
+/// The beginning of a network, and the rest of it.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
-    /// Stem, blocks, head.
-    pub(super) layers: Vec<Arc<Layer>>,
-    /// Columns of each layer's output of a whole window.
+    /// Stem, blocks, head, as far as they are a chain.
+    pub(super) units: Vec<Unit>,
+    /// Columns of each one's output of a whole window.
     pub(super) lens: Vec<usize>,
-    /// From the head's output, `[1, O, T]`, to the posteriors.
-    pub(super) classifier: ModelProto,
+    /// From the chain's output, `[1, O, T]`, to the posteriors.
+    pub(super) rest: ModelProto,
 }
 
 impl Chain {
-    /// The chain that a graph is; `None` if it is no chain, or not that of `arch`.
+    /// The chain that a graph begins with; `None` if that is not the one of `arch`.
     pub(super) fn read(proto: &ModelProto, arch: &ArchSpec) -> Option<Self> {
         let graph = proto.graph.as_ref()?;
         let table = arch.layers().ok()?;
         let mut walk = Walk { graph, value: input(graph)?, next: 0 };
-        let convolutions = &table.layers[..table.layers.len() - 1];
-        let mut layers = Vec::with_capacity(convolutions.len());
-        for (index, sizes) in convolutions.iter().enumerate() {
-            let layer = walk.layer()?;
-            let fits = layer.shape == Shape::of(arch, index)
-                && layer.inputs == sizes.in_channels
-                && layer.outputs == sizes.out_channels;
+        let levels = arch.shareable_levels();
+        // Behind all blocks follows the head.
+        let whole = arch.head.levels == 0 && arch.blocks.iter().all(|b| b.kind.gate().is_none());
+        let count = if whole { levels + 1 } else { levels };
+        let (mut units, mut lens): (Vec<Unit>, Vec<usize>) = (Vec::new(), Vec::new());
+        for (index, sizes) in table.layers[..count].iter().enumerate() {
+            let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
+            let unit = match block.map(|block| block.kind) {
+                Some(BlockKind::Res1 | BlockKind::Res2) => {
+                    Unit::Residual(Arc::new(walk.residual(sizes.in_channels)?))
+                }
+                _ => Unit::Layer(Arc::new(walk.layer()?)),
+            };
+            let fits = unit.shape() == Shape::of(arch, index)
+                && unit.inputs() == units.last().map_or(1, Unit::outputs)
+                && unit.outputs() == sizes.out_channels;
             fits.then_some(())?;
-            layers.push(Arc::new(layer));
+            units.push(unit);
+            lens.push(sizes.out_len);
         }
-        let last = convolutions.last()?;
-        let classifier = walk.rest(proto, [1, last.out_channels, last.out_len])?;
-        let lens = convolutions.iter().map(|shape| shape.out_len).collect();
-        Some(Self { layers, lens, classifier })
+        let rest = walk.rest(proto, [1, units.last()?.outputs(), *lens.last()?])?;
+        Some(Self { units, lens, rest })
     }
 }
 
@@ -78,33 +129,92 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// The next node, if it is of this type, reads the value and is the only one that does.
-    fn take(&mut self, op_type: &str) -> Option<&'a NodeProto> {
+    /// The next node and its output, if it is of this type and reads these values first.
+    fn take(&mut self, op_type: &str, values: &[&str]) -> Option<(&'a NodeProto, &'a str)> {
         let node = self.graph.node.get(self.next)?;
-        let readers = self.graph.node.iter().flat_map(|node| &node.input);
-        let only = readers.filter(|input| *input == self.value).count() == 1;
-        let reads = node.input.first().is_some_and(|input| input == self.value);
+        let reads = node.input.len() >= values.len()
+            && node.input.iter().zip(values).all(|(input, value)| input == value);
         let [output] = node.output.as_slice() else { return None };
-        (node.op_type == op_type && reads && only).then_some(())?;
-        (self.value, self.next) = (output, self.next + 1);
-        Some(node)
+        (node.op_type == op_type && reads).then_some(())?;
+        self.next += 1;
+        Some((node, output))
     }
 
+    fn comes(&self, op_type: &str) -> bool {
+        self.graph.node.get(self.next).is_some_and(|node| node.op_type == op_type)
+    }
+
+    /// Convolution, ReLU and, if any, max pooling.
     fn layer(&mut self) -> Option<Layer> {
-        let node = self.take("Conv")?;
+        let (mut layer, made) = self.convolution(self.value)?;
+        self.value = self.relu(made)?;
+        layer.shape.pool = self.max_pool()?;
+        Some(layer)
+    }
+
+    /// A residual block with so many channels in.
+    fn residual(&mut self, inputs: usize) -> Option<Residual> {
+        let input = self.value;
+        let (mut last, mut branch) = self.convolution(input)?;
+        let mut first = None;
+        if self.comes("Relu") {
+            let inner = self.relu(branch)?;
+            first = Some(last);
+            (last, branch) = self.convolution(inner)?;
+        }
+        let (mut shortcut, mut added) = (None, input);
+        if inputs != last.outputs {
+            let (layer, made) = self.convolution(input)?;
+            (shortcut, added) = (Some(layer), made);
+        }
+        let (_, sum) = self.take("Add", &[branch, added])?;
+        self.value = self.relu(sum)?;
+        let pool = self.max_pool()?;
+        let mut shape = last.shape;
+        if let Some(first) = &first {
+            shape.kernel += first.shape.kernel - 1;
+            shape.padding.0 += first.shape.padding.0;
+            shape.padding.1 += first.shape.padding.1;
+        }
+        let same = first.iter().chain([&last]).all(|l| l.shape.stride == 1 && l.keeps_length());
+        let fits = first.as_ref().is_none_or(|first| first.outputs == last.inputs);
+        let point = Shape { kernel: 1, stride: 1, padding: (0, 0), pool: 1 };
+        let adds = shortcut.as_ref().is_none_or(|layer: &Layer| {
+            layer.shape == point && layer.inputs == inputs && layer.outputs == last.outputs
+        });
+        (same && fits && adds).then_some(Residual {
+            shape: Shape { pool, ..shape },
+            first,
+            last,
+            shortcut,
+        })
+    }
+
+    fn relu(&mut self, value: &str) -> Option<&'a str> {
+        let (node, made) = self.take("Relu", &[value])?;
+        node.attribute.is_empty().then_some(made)
+    }
+
+    /// The length of the max pooling of the value, 1 if there is none.
+    fn max_pool(&mut self) -> Option<usize> {
+        if !self.comes("MaxPool") {
+            return Some(1);
+        }
+        let (node, made) = self.take("MaxPool", &[self.value])?;
+        self.value = made;
+        let Attributes { kernel, stride, padding } = Attributes::of(node)?;
+        kernel.filter(|pool| *pool > 0 && stride == *pool && padding == (0, 0))
+    }
+
+    /// A convolution of a value, and what it makes.
+    fn convolution(&mut self, value: &str) -> Option<(Layer, &'a str)> {
+        let (node, made) = self.take("Conv", &[value])?;
         let [_, weight, bias] = node.input.as_slice() else { return None };
         let ([outputs, inputs, kernel], weight) = self.weights(weight)?;
         let ([biases], bias) = self.weights(bias)?;
         let convolution = Attributes::of(node)?;
         let fits = biases == outputs && convolution.kernel == Some(kernel) && kernel > 0;
         (fits && convolution.stride > 0).then_some(())?;
-        self.take("Relu")?.attribute.is_empty().then_some(())?;
-        let mut pool = 1;
-        if self.graph.node.get(self.next)?.op_type == "MaxPool" {
-            let pooling = Attributes::of(self.take("MaxPool")?)?;
-            pool = pooling.kernel?;
-            (pool > 0 && pooling.stride == pool && pooling.padding == (0, 0)).then_some(())?;
-        }
         let mut columns = vec![0.0; weight.len()];
         for (output, filter) in weight.chunks_exact(inputs * kernel).enumerate() {
             for (input, taps) in filter.chunks_exact(kernel).enumerate() {
@@ -114,8 +224,8 @@ impl<'a> Walk<'a> {
             }
         }
         let Attributes { stride, padding, .. } = convolution;
-        let shape = Shape { kernel, stride, padding, pool };
-        Some(Layer { shape, weight: columns, bias, inputs, outputs })
+        let shape = Shape { kernel, stride, padding, pool: 1 };
+        Some((Layer { shape, weight: columns, bias, inputs, outputs }, made))
     }
 
     /// The rest of the graph as one of its own, with an input of this shape.

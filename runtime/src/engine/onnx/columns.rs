@@ -88,10 +88,7 @@ impl Columns {
 
     /// As many rows of the product as fit into it, of the inputs from the start of `x` on.
     fn multiply(&self, x: &[f32], product: &mut [f32]) {
-        let Layer { shape, weight, inputs, outputs, .. } = &*self.layer;
-        let (rows, taps) = (product.len() / outputs, shape.kernel * inputs);
-        let seen = View::strided(x, rows, taps, shape.stride * inputs);
-        matmul(product, seen, View::rows(weight, taps, *outputs), false);
+        multiply(&self.layer, x, product);
     }
 
     fn pool_and_rectify(&self, product: &[f32], out: &mut [f32]) {
@@ -103,8 +100,24 @@ impl Columns {
     }
 }
 
+/// A layer's convolution without its bias: as many rows as fit into the product, of the inputs from the start of `x`
+/// on.
+fn multiply(layer: &Layer, x: &[f32], product: &mut [f32]) {
+    let Layer { shape, weight, inputs, outputs, .. } = layer;
+    let (rows, taps) = (product.len() / outputs, shape.kernel * inputs);
+    let seen = View::strided(x, rows, taps, shape.stride * inputs);
+    matmul(product, seen, View::rows(weight, taps, *outputs), false);
+}
+
+/// The same for so many rows.
+pub(super) fn product(layer: &Layer, x: &[f32], rows: usize) -> Vec<f32> {
+    let mut product = vec![0.0; rows * layer.outputs];
+    multiply(layer, x, &mut product);
+    product
+}
+
 /// `out = relu(max(rows) + bias)`. What is no number stays none, so that a mistake shows.
-fn pool_and_rectify(out: &mut [f32], rows: &[f32], bias: &[f32]) {
+pub(super) fn pool_and_rectify(out: &mut [f32], rows: &[f32], bias: &[f32]) {
     let (first, rest) = rows.split_at(out.len());
     out.copy_from_slice(first);
     for row in rest.chunks_exact(out.len()) {

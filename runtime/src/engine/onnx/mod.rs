@@ -1,16 +1,18 @@
 //! Runs exported models with tract, a pure Rust inference library.
 //!
 //! 1. [`inspect`] checks the file, [`guard`] catches what the library panics on.
-//! 2. [`chain`] reads the layers of a network of the family; [`columns`] is their operator.
+//! 2. [`chain`] reads the layers that a network of the family begins with; [`columns`] and [`residual`] are their
+//!    operators. What lies behind them runs as the library finds it.
 //! 3. [`stages`] makes plans of them: of whole windows, and of parts of them for [`super::shared`], where
 //!    overlapping windows share their columns.
 //!
-//! A network that is no chain of such layers runs as the library finds it, window by window.
+//! A network that does not begin like that runs as the library finds it, window by window.
 
 mod chain;
 mod columns;
 mod guard;
 mod inspect;
+mod residual;
 #[cfg(test)]
 mod shared_tests;
 mod stages;
@@ -51,7 +53,7 @@ pub struct TractEngine {
 
 /// How whole windows are computed.
 enum Plan {
-    /// By the layers of a network of the family.
+    /// By the layers that a network of the family begins with, and the rest.
     Chain(Box<(Chain, Tail)>),
     /// By the graph as the library optimises it.
     Graph(TypedSimpleState),
@@ -166,8 +168,8 @@ impl Plan {
         let refused = |error: TractError| Fault::Refused(one_line(&format!("{error:#}")));
         let mut plan = match Chain::read(proto, &meta.arch) {
             Some(chain) => {
-                let classifier = typed(&chain.classifier)?;
-                check_output(&classifier, meta)?;
+                let rest = typed(&chain.rest)?;
+                check_output(&rest, meta)?;
                 let tail = Tail::new(&chain, 0, meta.arch.window as usize).map_err(refused)?;
                 Self::Chain(Box::new((chain, tail)))
             }

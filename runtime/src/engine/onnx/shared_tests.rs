@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use models::arch::{ArchSpec, Block, BlockKind, Head, Stem, Streaming, Task, preset};
+use models::arch::{
+    ArchSpec, Block, BlockKind, Head, Node, Op, Part, Stem, Streaming, Task, preset,
+};
 use proptest::prelude::*;
 use tract_onnx::pb::ModelProto;
 
-use super::chain::{Chain, Layer};
+use super::chain::{Chain, Layer, Unit};
+use super::residual::Residual;
 use super::stages::{Stages, Tail};
 use crate::engine::shared::{Shape, Shared};
 use crate::tiny_model::classifier_proto;
@@ -21,30 +24,55 @@ fn numbers(seed: u64) -> impl FnMut() -> f32 {
     }
 }
 
+/// A layer with random weights.
+fn layer(number: &mut impl FnMut() -> f32, node: &Node) -> Layer {
+    let Op::Conv { kernel, stride, padding, pool, .. } = node.op else {
+        panic!("{} has no weights", node.part.name())
+    };
+    let (inputs, outputs) = (node.in_channels, node.out_channels);
+    let bound = (3.0 / (kernel * inputs) as f32).sqrt();
+    Layer {
+        weight: (0..kernel * inputs * outputs).map(|_| bound * number()).collect(),
+        bias: (0..outputs).map(|_| 0.2 * number()).collect(),
+        shape: Shape { kernel, stride, padding, pool },
+        inputs,
+        outputs,
+    }
+}
+
 /// A network with random weights.
 fn chain(arch: &ArchSpec, seed: u64) -> Chain {
     let mut number = numbers(seed);
     let table = arch.layers().unwrap();
-    let convolutions = &table.layers[..table.layers.len() - 1];
-    let layers = convolutions.iter().enumerate().map(|(index, shape)| {
-        let (taps, outputs) = (shape.kernel * shape.in_channels, shape.out_channels);
-        let bound = (3.0 / taps as f32).sqrt();
-        Arc::new(Layer {
-            weight: (0..taps * outputs).map(|_| bound * number()).collect(),
-            bias: (0..outputs).map(|_| 0.2 * number()).collect(),
-            shape: Shape::of(arch, index),
-            inputs: shape.in_channels,
-            outputs,
-        })
+    let nodes = arch.nodes().unwrap();
+    let layers = &table.layers[..table.layers.len() - 1];
+    let units = layers.iter().enumerate().map(|(index, shape)| {
+        let mut find = |part| {
+            let mut parts = nodes.iter().filter(|node| node.layer == shape.name);
+            let node = parts.find(|node| node.part == part)?;
+            Some(layer(&mut number, node))
+        };
+        let conv = find(Part::Conv).unwrap();
+        let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
+        if block.is_none_or(|block| !block.kind.is_residual()) {
+            return Unit::Layer(Arc::new(conv));
+        }
+        let second = find(Part::Second);
+        let (first, last) = match second {
+            Some(second) => (Some(conv), second),
+            None => (None, conv),
+        };
+        let shortcut = find(Part::Shortcut);
+        Unit::Residual(Arc::new(Residual { shape: Shape::of(arch, index), first, last, shortcut }))
     });
-    let layers: Vec<_> = layers.collect();
-    let last = convolutions.last().unwrap();
+    let units: Vec<_> = units.collect();
+    let last = layers.last().unwrap();
     let features = last.out_channels * last.out_len;
     let classes = usize::from(arch.classes);
     let weights: Vec<f32> = (0..features * classes).map(|_| 0.5 * number()).collect();
     let shape = [1, last.out_channels, last.out_len];
-    let classifier: ModelProto = classifier_proto(shape, classes, &weights);
-    Chain { layers, lens: convolutions.iter().map(|shape| shape.out_len).collect(), classifier }
+    let rest: ModelProto = classifier_proto(shape, classes, &weights);
+    Chain { units, lens: layers.iter().map(|shape| shape.out_len).collect(), rest }
 }
 
 /// The posteriors of every window of the stream, each computed for itself.
@@ -128,18 +156,16 @@ pub(in crate::engine) fn arches() -> impl Strategy<Value = ArchSpec> {
     (1..6u16, 1..6u8, 1..4u8, blocks, 1..5u16, 1..4u16, 0..60u32).prop_map(
         |(channels, kernel, stride, blocks, head, classes, more)| {
             let least: u32 = blocks.iter().map(|block| u32::from(block.2)).product();
-            let blocks = blocks.into_iter().map(|(channels, kernel, pool)| Block {
-                channels,
-                kernel,
-                pool,
-                kind: BlockKind::Basic,
-            });
+            let kind = BlockKind::Basic;
+            let blocks = blocks.into_iter();
+            let blocks =
+                blocks.map(|(channels, kernel, pool)| Block { channels, kernel, pool, kind });
             ArchSpec {
                 sample_rate_hz: 16_000,
                 window: u32::from(kernel) + (least + more) * u32::from(stride),
                 stem: Stem { channels, kernel, stride },
                 blocks: blocks.collect(),
-                head: Head { channels: head },
+                head: Head { channels: head, levels: 0 },
                 classes,
                 task: Task::MultiClass,
             }
@@ -154,7 +180,12 @@ proptest! {
     fn sharing_changes_nothing(
         arch in arches(), hop in 1..200u32, whole_strides in any::<bool>(), levels in 1..8usize,
         seed in any::<u32>(), cuts in prop::collection::vec(0..300usize, 0..6),
+        kinds in prop::collection::vec(0..3usize, 8),
     ) {
+        let mut arch = arch;
+        for (block, kind) in arch.blocks.iter_mut().zip(kinds) {
+            block.kind = [BlockKind::Basic, BlockKind::Res1, BlockKind::Res2][kind];
+        }
         prop_assume!(arch.layers().is_ok());
         let all: u32 = arch.blocks.iter().map(|block| u32::from(block.pool)).product();
         let stride = u32::from(arch.stem.stride) * if whole_strides { all } else { 1 };

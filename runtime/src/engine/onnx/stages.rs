@@ -1,4 +1,4 @@
-//! Plans of a chain's layers: of one layer for several runs of columns, and of a row of layers up to the
+//! Plans of a chain's levels: of one level for several runs of columns, and of a row of levels up to the
 //! posteriors.
 
 use std::ops::Range;
@@ -12,14 +12,15 @@ use tract_onnx::tract_core::internal::*;
 
 use super::super::EngineError;
 use super::super::shared::{Layers, Run};
-use super::chain::{Chain, Layer};
+use super::chain::{Chain, Layer, Unit};
 use super::columns::Columns;
 use super::failed;
+use super::residual::{Residual, ResidualColumns};
 
 /// Up to so many rows, the product of a hop waits for its weights; the edges join it.
 const FEW_ROWS: usize = 128;
 
-/// One layer, applied to the three runs of columns of a hop.
+/// One level, applied to the three runs of columns of a hop.
 struct Stage {
     state: TypedSimpleState,
     /// Which runs go in together, and the shape of their columns, one run after the other.
@@ -27,8 +28,36 @@ struct Stage {
 }
 
 impl Stage {
-    /// For runs that make so many columns each.
-    fn new(layer: &Arc<Layer>, runs: [usize; 3]) -> TractResult<Self> {
+    /// For runs that make so many columns each, the last one with so many columns at its end that lie outside
+    /// of the window.
+    fn new(unit: &Unit, runs: [usize; 3], zeros: usize) -> TractResult<Self> {
+        match unit {
+            Unit::Layer(layer) => Self::of_layer(layer, runs),
+            Unit::Residual(block) => Self::of_residual(block, runs, zeros),
+        }
+    }
+
+    fn of_residual(block: &Arc<Residual>, runs: [usize; 3], zeros: usize) -> TractResult<Self> {
+        let outsides = [(0, 0), (block.shape.padding.0, 0), (0, zeros)];
+        let mut model = TypedModel::default();
+        let (mut groups, mut outputs) = (Vec::new(), Vec::new());
+        for (run, (columns, outside)) in runs.into_iter().zip(outsides).enumerate() {
+            if columns == 0 {
+                continue;
+            }
+            let block = Arc::clone(block);
+            let shape = [block.shape.reach(columns), block.inputs()];
+            let op = ResidualColumns { block, columns, outside, margin: (0, 0) };
+            let source = model.add_source(format!("run{run}"), f32::fact(shape))?;
+            outputs.extend(model.wire_node(format!("block{run}"), op, &[source])?);
+            groups.push((run..run + 1, shape));
+        }
+        model.select_output_outlets(&outputs)?;
+        let state = model.into_runnable()?.spawn()?;
+        Ok(Self { state, groups })
+    }
+
+    fn of_layer(layer: &Arc<Layer>, runs: [usize; 3]) -> TractResult<Self> {
         let few = layer.shape.stride == 1 && runs[0] * layer.shape.pool <= FEW_ROWS;
         let first = if few { 3 } else { 1 };
         let mut model = TypedModel::default();
@@ -88,10 +117,12 @@ pub(super) struct Stages {
 impl Stages {
     /// The plans for windows that share the levels of `streaming`.
     pub(super) fn new(chain: &Chain, arch: &ArchSpec, streaming: &Streaming) -> TractResult<Self> {
-        let levels = chain.layers.iter().zip(&streaming.shared);
-        let shared = levels.map(|(layer, level)| {
+        let levels = chain.units.iter().zip(&streaming.shared).enumerate();
+        let shared = levels.map(|(index, (unit, level))| {
             let runs = [streaming.hop / level.stride, level.left, level.len - level.right];
-            Ok((Stage::new(layer, runs)?, layer.outputs))
+            let input = index.checked_sub(1).map(|before| &streaming.shared[before]);
+            let zeros = input.map_or(0, |input| unit.shape().zeros_behind(level, input));
+            Ok((Stage::new(unit, runs, zeros)?, unit.outputs()))
         });
         let shared = shared.collect::<TractResult<_>>()?;
         let tail = Tail::new(chain, streaming.shared.len(), arch.window as usize)?;
@@ -125,46 +156,61 @@ impl Layers for Stages {
     }
 }
 
-/// The layers from one of them on, and the classifier.
+/// The levels from one of them on, and what lies behind the chain.
 pub(super) struct Tail {
     layers: Option<TypedSimpleState>,
-    classifier: TypedSimpleState,
+    rest: TypedSimpleState,
     /// Columns and channels that come in, without the zeros around them.
     shape: [usize; 2],
     /// Zero columns before and after them.
     margin: (usize, usize),
-    /// Columns and channels that the classifier gets.
+    /// Columns and channels that the rest of the network gets.
     features: [usize; 2],
     input: Vec<f32>,
 }
 
 impl Tail {
-    /// The layers from `first` on, for a whole window.
+    /// The levels from `first` on, for a whole window.
     pub(super) fn new(chain: &Chain, first: usize, window: usize) -> TractResult<Self> {
         let (len, channels) = match first.checked_sub(1) {
-            Some(before) => (chain.lens[before], chain.layers[before].outputs),
+            Some(before) => (chain.lens[before], chain.units[before].outputs()),
             None => (window, 1),
         };
-        let margin = chain.layers.get(first).map_or((0, 0), |layer| layer.shape.padding);
+        let margin = chain.units.get(first).map_or((0, 0), |unit| unit.shape().padding);
         let mut tail = Self {
             layers: None,
-            classifier: classifier(&chain.classifier)?,
+            rest: rest(&chain.rest)?,
             shape: [len, channels],
             margin,
             features: [len, channels],
             input: vec![0.0; (margin.0 + len + margin.1) * channels],
         };
-        if first == chain.layers.len() {
+        if first == chain.units.len() {
             return Ok(tail);
         }
         let mut model = TypedModel::default();
         let mut value = model.add_source("columns", f32::fact(tail.padded()))?;
-        for (index, layer) in chain.layers.iter().enumerate().skip(first) {
+        for (index, unit) in chain.units.iter().enumerate().skip(first) {
             let columns = chain.lens[index];
-            let margin = chain.layers.get(index + 1).map_or((0, 0), |next| next.shape.padding);
-            let op = Columns { layer: Arc::clone(layer), runs: vec![columns], margin };
-            value = model.wire_node(format!("layer{index}"), op, &[value])?[0];
-            tail.features = [columns, layer.outputs];
+            let margin = chain.units.get(index + 1).map_or((0, 0), |next| next.shape().padding);
+            let name = format!("level{index}");
+            let made = match unit {
+                Unit::Layer(layer) => {
+                    let op = Columns { layer: Arc::clone(layer), runs: vec![columns], margin };
+                    model.wire_node(name, op, &[value])?
+                }
+                Unit::Residual(block) => {
+                    // Pooling may drop the last columns, and with them some of the zeros.
+                    let (before, after) = block.shape.padding;
+                    let len = index.checked_sub(1).map_or(window, |before| chain.lens[before]);
+                    let dropped = len - columns * block.shape.pool;
+                    let outside = (before, after.saturating_sub(dropped));
+                    let block = Arc::clone(block);
+                    let op = ResidualColumns { block, columns, outside, margin };
+                    model.wire_node(name, op, &[value])?
+                }
+            };
+            (value, tail.features) = (made[0], [columns, unit.outputs()]);
         }
         model.select_output_outlets(&[value])?;
         tail.layers = Some(model.into_runnable()?.spawn()?);
@@ -200,12 +246,12 @@ impl Tail {
             None => transpose(&self.input),
         }
         let features = Tensor::from_shape(&[1, channels, columns], &features)?;
-        let made = self.classifier.run(tvec!(features.into()))?;
+        let made = self.rest.run(tvec!(features.into()))?;
         super::copy_posteriors(&made, out)
     }
 }
 
-fn classifier(proto: &ModelProto) -> TractResult<TypedSimpleState> {
+fn rest(proto: &ModelProto) -> TractResult<TypedSimpleState> {
     let parsed = tract_onnx::onnx().parse(proto, None)?;
     parsed.model.into_typed()?.into_optimized()?.into_runnable()?.spawn()
 }

@@ -43,15 +43,16 @@ struct Layer {
 }
 
 impl Sums {
-    /// Of every layer that has columns: stem, blocks, head.
+    /// Of every node but the classifier; of a chain stem, blocks, head.
     pub(crate) fn new(model: &Model<'_>) -> Self {
-        let layers = &model.layers()[..model.layers().len() - 1];
+        let mut nodes = model.arch().nodes().expect("a parsed model's network was checked");
+        nodes.pop();
         let sums = |outputs: usize| Layer {
             all: CRC32.digest(),
             columns: Vec::new(),
             channels: vec![CRC32.digest(); outputs],
         };
-        Self { layers: layers.iter().map(|layer| sums(layer.shape.outputs)).collect() }
+        Self { layers: nodes.iter().map(|node| sums(node.out_channels)).collect() }
     }
 
     pub(crate) fn column(&mut self, layer: usize, values: &[i16]) {

@@ -1,0 +1,86 @@
+//! A node as [`super::passes`] sees it.
+
+use bytemuck::{Pod, Zeroable};
+use models::arch::{Activation, Node, Op};
+
+/// What a node does.
+pub(super) const RELU: u32 = 0;
+const SIGNED: u32 = 1;
+pub(super) const GATE: u32 = 2;
+pub(super) const MEAN: u32 = 3;
+pub(super) const JOIN: u32 = 4;
+pub(super) const PEAKS: u32 = 5;
+/// No such operand.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// One node: what it does, and how far this pass is.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Step {
+    pub(super) does: u32,
+    /// Nodes that it reads; of a join: columns, gate, shortcut.
+    pub(super) reads: [u32; 3],
+    /// Columns between two inputs, of the stem in samples.
+    pub(super) stride: u32,
+    pub(super) taps: u32,
+    pub(super) pool: u32,
+    /// Zero columns before the input.
+    pub(super) before: u32,
+    /// Columns that it makes of a window.
+    pub(super) len: u32,
+    /// Where its columns lie, in groups of four elements.
+    pub(super) start: u32,
+    pub(super) ring: u32,
+    /// Elements of a column.
+    pub(super) width: u32,
+    /// Columns of this pass so far.
+    pub(super) made: u32,
+}
+
+impl Step {
+    pub(super) fn new(node: &Node) -> Self {
+        let mut reads = [NONE; 3];
+        match node.op {
+            Op::Join { gated: false, .. } => {
+                reads[0] = node.operands[0] as u32;
+                reads[2] = node.operands.get(1).map_or(NONE, |operand| *operand as u32);
+            }
+            _ => reads.iter_mut().zip(&node.operands).for_each(|(to, from)| *to = *from as u32),
+        }
+        let word = |number: usize| number as u32;
+        let (does, stride, before) = match node.op {
+            Op::Conv { stride, padding, activation, .. } => {
+                let does = match activation {
+                    Activation::Relu => RELU,
+                    Activation::None => SIGNED,
+                    Activation::Sigmoid => GATE,
+                };
+                (does, stride, padding.0)
+            }
+            Op::Mean => (MEAN, 1, 0),
+            Op::Join { .. } => (JOIN, 1, 0),
+            Op::Peaks => (PEAKS, 1, 0),
+        };
+        Self {
+            does,
+            reads,
+            stride: word(stride),
+            taps: word(node.kernel()),
+            pool: word(node.pool()),
+            before: word(before),
+            len: word(node.out_len),
+            ..Self::zeroed()
+        }
+    }
+
+    /// Whether it belongs to a gate, and stays for the passes to come.
+    pub(super) const fn stays(&self) -> bool {
+        self.does == GATE
+    }
+
+    /// Where a column lies.
+    pub(super) fn place(&self, column: usize) -> core::ops::Range<usize> {
+        let start = 4 * self.start as usize + column % self.ring as usize * self.width as usize;
+        start..start + self.width as usize
+    }
+}

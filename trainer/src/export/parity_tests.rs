@@ -1,0 +1,128 @@
+//! Every kind of network: Burn against the exported file in the runtime's engine.
+
+use std::path::Path;
+
+use burn::module::Module as _;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Tensor, TensorData};
+use models::arch::{ArchSpec, PRESETS, Task, preset};
+use models::meta::{DecisionDefaults, ModelMeta, Provenance};
+use rand::RngExt as _;
+use runtime::engine::{Engine as _, Stream as _, TractEngine};
+
+use super::{check, fold, onnx};
+use crate::draw;
+use crate::net::{Compute, Dropout, Network};
+
+/// A network whose every number has moved away from where it starts, statistics included.
+fn network(arch: &ArchSpec, steps: u64, compute: &Compute) -> Network {
+    let mut net = Network::new(arch, 5, compute).unwrap();
+    let mut optimizer = AdamWConfig::new().init();
+    let window = arch.window as usize;
+    for step in 0..=steps {
+        let mut rng = draw::rng(1, "parity", &[step]);
+        let windows: Vec<f32> = (0..2 * window).map(|_| rng.random_range(-0.7..0.7)).collect();
+        let windows = TensorData::new(windows, [2, window]);
+        let x = Tensor::from_data(windows, &compute.training_device());
+        let (logits, statistics) = net.forward_train(x, &Dropout::NONE, compute);
+        if step < steps {
+            let loss = (logits.clone() * logits).mean();
+            let gradients = GradientsParams::from_module(&mut loss.backward(), &net);
+            net = optimizer.step(0.02, net, gradients);
+        }
+        net = net.with_statistics(&statistics);
+    }
+    net.valid()
+}
+
+fn meta(arch: &ArchSpec) -> ModelMeta {
+    let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
+    ModelMeta {
+        preset: "parity".to_owned(),
+        arch: arch.clone(),
+        decision: DecisionDefaults::for_labels(&labels, arch.sample_rate_hz),
+        labels,
+        provenance: Provenance::default(),
+    }
+}
+
+fn check(name: &str, arch: &ArchSpec, steps: u64) {
+    let compute = Compute::cpu();
+    let net = network(arch, steps, &compute);
+    let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
+    std::fs::write(file.path(), onnx::encode(&fold::fold(&net), &meta(arch))).unwrap();
+    let difference = check::check(file.path(), &net, &compute);
+    assert!(difference.is_ok(), "{name}: {}", difference.unwrap_err());
+}
+
+/// All presets, with the rarer ways to write their names.
+fn presets() -> impl Iterator<Item = String> {
+    let more = ["se-speech", "res2-scene", "rese2-music-reduced", "3^5", "4^3", "5^2", "2^7"];
+    PRESETS.iter().copied().chain(more).map(str::to_owned)
+}
+
+/// The same network with so many times fewer channels.
+fn narrow(mut arch: ArchSpec, times: u16) -> ArchSpec {
+    let narrow = |channels: &mut u16| *channels = channels.div_ceil(times).max(2);
+    narrow(&mut arch.stem.channels);
+    narrow(&mut arch.head.channels);
+    arch.blocks.iter_mut().for_each(|block| narrow(&mut block.channels));
+    arch
+}
+
+#[test]
+fn every_preset_runs_as_it_was_trained_with_few_channels() {
+    for name in presets() {
+        let arch = narrow(preset(&name, 5).unwrap(), 32);
+        check(&name, &arch, 1);
+        if name.starts_with("rese") {
+            check(&name, &ArchSpec { task: Task::MultiLabel, ..arch }, 0);
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; scripts/test-all runs it"]
+fn every_preset_runs_as_it_was_trained() {
+    for name in presets() {
+        check(&name, &preset(&name, 31).unwrap(), 0);
+    }
+}
+
+#[test]
+fn streams_share_what_lies_before_the_first_gate() {
+    for (name, shares) in [
+        ("samplecnn-multi-speech", true),
+        ("se-multi-speech", true),
+        ("res1-multi-speech", true),
+        ("res2-speech", true),
+        ("rese2-multi-speech", false),
+    ] {
+        let arch = narrow(preset(name, 5).unwrap(), 8);
+        let net = network(&arch, 1, &Compute::cpu());
+        let bytes = onnx::encode(&fold::fold(&net), &meta(&arch));
+        let load = || TractEngine::from_bytes(&bytes, Path::new(name)).unwrap();
+        let (window, hop) = (arch.window as usize, 2187);
+        let mut rng = draw::rng(2, "parity", &[]);
+        let samples: Vec<f32> =
+            (0..window + 3 * hop).map(|_| rng.random_range(-0.7..0.7)).collect();
+        let mut stream = load().into_stream(hop as u32).unwrap();
+        assert_eq!(stream.work().shared_layers > 1, shares, "{name}: {:?}", stream.work());
+        let (mut rest, mut found) = (samples.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let mut out = [0.0; 5];
+            let (taken, ended) = stream.push(rest, &mut out).unwrap();
+            rest = &rest[taken..];
+            found.extend(ended.then_some(out));
+        }
+        assert_eq!(found.len(), 4);
+        let mut engine = load();
+        for (window, found) in samples.windows(window).step_by(hop).zip(found) {
+            let mut expected = [0.0; 5];
+            engine.posteriors(window, &mut expected).unwrap();
+            for (expected, found) in expected.iter().zip(found) {
+                assert!((expected - found).abs() < 1e-5, "{name}: {expected} {found}");
+            }
+        }
+    }
+}
