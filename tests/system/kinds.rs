@@ -40,9 +40,9 @@ fn gated_networks_go_from_fit_to_the_runtime() {
         // The runtime and the host simulator print the same posteriors.
         let windows = run("runtime", arguments, &[&int8, &sound]).success();
         let simulated =
-            run("firmware-sim", "run --model {} {} --format json --posteriors", &[&int8, &sound]);
+            run("firmware-sim", "run {} {} --format json --posteriors", &[&int8, &sound]);
         assert_eq!(posteriors(&windows), posteriors(&simulated.success()), "{preset}");
-        let bench = run("runtime", "bench --model {} --runs 3 --format json", &[&model]).success();
+        let bench = run("runtime", "bench {} --runs 3 --format json", &[&model]).success();
         let bench: Value = serde_json::from_str(&bench).unwrap();
         let shared = bench["shared_layers"].as_u64().unwrap();
         assert!(shared <= if preset == "se-nano" { 2 } else { 1 }, "{bench}");
