@@ -1,7 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use audio::RawFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::decision::{Overrides, Threshold};
@@ -15,6 +16,17 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// The configuration file that the command line names.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        match &self.command {
+            Command::Stream(stream) => stream.file.config.as_deref(),
+            Command::Listen(listen) => listen.file.config.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Name the sound in each of several recordings.
@@ -25,6 +37,8 @@ pub(crate) enum Command {
     Listen(Listen),
     /// List the microphones of this computer.
     Devices,
+    /// Check a configuration file and print the settings that result from it.
+    CheckConfig(CheckConfig),
     /// Measure how fast a model runs on this computer.
     Bench(Bench),
 }
@@ -62,6 +76,8 @@ pub(crate) struct Stream {
     pub(crate) realtime: bool,
     #[command(flatten)]
     pub(crate) detection: Detection,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +92,23 @@ pub(crate) struct Listen {
     pub(crate) seconds: Option<f64>,
     #[command(flatten)]
     pub(crate) detection: Detection,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+}
+
+/// Settings beside the command line; read by [`crate::config`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// Read settings from this TOML file: the keys are the long flags, with _ for -. Flags win.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The configuration file, as for `listen --config`.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -97,7 +130,7 @@ pub(crate) struct Bench {
 pub(crate) struct Model {
     /// The model: a file that `trainer export` has written, `model.onnx` or `model.q8`.
     #[arg(short, long, value_name = "PATH")]
-    pub(crate) model: PathBuf,
+    pub(crate) model: Option<PathBuf>,
     /// What computes: by default what the model is for.
     #[arg(long, value_enum, default_value_t)]
     engine: EngineKind,
@@ -115,8 +148,11 @@ pub(crate) struct BenchModel {
 
 impl Model {
     /// Loads it.
-    pub(crate) fn load(&self) -> Result<engine::Model, EngineError> {
-        engine::Model::load(&self.model, self.engine)
+    pub(crate) fn load(&self) -> anyhow::Result<engine::Model> {
+        let path = self.model.as_ref().context(
+            "no model is named; give one with --model PATH, or as `model` in a configuration file",
+        )?;
+        Ok(engine::Model::load(path, self.engine)?)
     }
 }
 

@@ -6,29 +6,25 @@ use crate::cli::Listen;
 
 #[cfg(feature = "microphone")]
 pub(super) fn run(args: &Listen) -> Result<()> {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use anyhow::{Context, ensure};
+    use anyhow::ensure;
     use runtime::engine::Engine;
     use runtime::source::Microphone;
 
     use super::{Stop, detect, note};
+    use crate::signals;
 
     let seconds = args.seconds;
     ensure!(
         seconds.is_none_or(|seconds| seconds.is_finite() && seconds > 0.0),
         "--seconds must be more than 0"
     );
+    // Before there is a second thread, which would not know of it.
+    let asked = signals::catch()?;
     let engine = args.model.load()?;
     args.detection.overrides().apply(engine.meta())?;
-    let asked = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&asked);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
-        .context("Ctrl-C cannot be caught")?;
     let microphone = Microphone::open(args.device.as_deref(), engine.meta().arch.sample_rate_hz)?;
     note(&format!("listening to '{}' ({}); Ctrl-C stops", microphone.name(), microphone.format()));
-    detect(microphone, engine, &args.detection, &Stop { asked: &asked, seconds })
+    detect(microphone, engine, &args.detection, &Stop { asked: &asked.stop, seconds })
 }
 
 #[cfg(not(feature = "microphone"))]

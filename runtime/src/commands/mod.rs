@@ -1,6 +1,7 @@
 //! What the commands do, one file each, and what they share.
 
 mod bench;
+mod check_config;
 mod classify;
 mod devices;
 mod listen;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Stream(args) => stream::run(&args)?,
         Command::Listen(args) => listen::run(&args)?,
         Command::Devices => devices::run()?,
+        Command::CheckConfig(args) => check_config::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@
 mod common;
 
 mod bad_input;
+mod config;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod results;
