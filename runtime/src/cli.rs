@@ -7,6 +7,7 @@ use audio::RawFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::decision::{Overrides, Threshold};
 use runtime::engine::{self, EngineError, EngineKind};
+use runtime::source::Channel;
 
 /// Classifies sound: whole recordings, streams, or what a microphone hears.
 #[derive(Debug, Parser)]
@@ -87,6 +88,9 @@ pub(crate) struct Listen {
     /// The microphone, as `runtime devices` names it.
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
+    /// The channel to hear: its number from 1 on, or mix for the mean of all.
+    #[arg(long, value_name = "CHANNEL", default_value = "mix")]
+    pub(crate) channel: Channel,
     /// Stop after N seconds of sound.
     #[arg(long, value_name = "N")]
     pub(crate) seconds: Option<f64>,

@@ -1,6 +1,10 @@
 //! All steps in a row: samples, resampling, rolling windows, engine, detector.
 
+mod overload;
+mod stats;
+
 use std::io;
+use std::time::{Duration, Instant};
 
 use audio::{AudioError, Resampler};
 use models::meta::{DecisionDefaults, ModelMeta};
@@ -8,6 +12,9 @@ use models::stream::{Detector, Q15, SettingsError, from_f32};
 
 use crate::engine::{EngineError, Stream};
 use crate::sink::Sink;
+
+use overload::{Overload, Relief};
+pub use stats::{Stats, quantile};
 
 /// Why a stream ends before its source does.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +51,16 @@ struct Windows<S> {
     posteriors: Vec<f32>,
     rounded: Vec<Q15>,
     detector: Detector<Vec<Q15>>,
+    stats: Stats,
+    overload: Overload,
+    hop: u64,
+    /// Windows still to be left out, or else samples.
+    leave_windows: u64,
+    leave_samples: u64,
+    /// Where the last window that was computed ended.
+    last_end: Option<u64>,
+    /// Time spent on the next window so far.
+    spent: Duration,
 }
 
 impl<S: Stream> Pipeline<S> {
@@ -60,6 +77,7 @@ impl<S: Stream> Pipeline<S> {
         stream.reset();
         let arch = &stream.meta().arch;
         let classes = usize::from(arch.classes);
+        let (rate_hz, window) = (arch.sample_rate_hz, arch.window);
         let resampler = Resampler::new(source_rate_hz, arch.sample_rate_hz)?;
         let settings = decision.settings(arch.window);
         let memory_len = Detector::<Vec<Q15>>::memory_len(classes, settings.smoothing);
@@ -73,6 +91,13 @@ impl<S: Stream> Pipeline<S> {
                 posteriors: vec![0.0; classes],
                 rounded: vec![0; classes],
                 detector,
+                stats: Stats::default(),
+                overload: Overload::new(rate_hz, window, decision.hop),
+                hop: u64::from(decision.hop.max(1)),
+                leave_windows: 0,
+                leave_samples: 0,
+                last_end: None,
+                spent: Duration::ZERO,
             },
         })
     }
@@ -85,6 +110,20 @@ impl<S: Stream> Pipeline<S> {
     /// Samples at the model's rate so far.
     pub const fn position(&self) -> u64 {
         self.windows.position
+    }
+
+    /// Tells how many samples at the source's rate wait to be pushed. Where that is more than a second of sound,
+    /// the network is too slow: windows are skipped, evenly, until it keeps up. Without this none is, and results depend on the
+    /// samples alone.
+    pub fn behind(&mut self, samples: u64) {
+        let seconds = samples as f64 / f64::from(self.resampler.from_hz());
+        let rate_hz = f64::from(self.meta().arch.sample_rate_hz);
+        self.windows.overload.tell((seconds * rate_hz) as u64);
+    }
+
+    /// What has been done so far.
+    pub const fn stats(&self) -> &Stats {
+        &self.windows.stats
     }
 
     /// Takes samples at the source's rate and hands the results of the windows that they
@@ -122,15 +161,43 @@ impl<S: Stream> Pipeline<S> {
 impl<S: Stream> Windows<S> {
     fn push(&mut self, mut samples: &[f32], sink: &mut dyn Sink) -> Result<(), PipelineError> {
         while !samples.is_empty() {
-            let (taken, ended) = self.stream.push(samples, &mut self.posteriors)?;
+            let start = Instant::now();
+            let (taken, ended) = match (self.leave_samples, self.leave_windows) {
+                (0, 0) => self.stream.push(samples, &mut self.posteriors)?,
+                (0, _) => self.stream.pass(samples)?,
+                (left, _) => ((left as usize).min(samples.len()), false),
+            };
+            self.spent += start.elapsed();
             sink.samples(&samples[..taken]);
             samples = &samples[taken..];
             self.position += taken as u64;
-            if ended {
+            if self.leave_samples > 0 {
+                self.leave_samples -= taken as u64;
+                if self.leave_samples == 0 {
+                    self.stream.reset();
+                }
+            } else if ended && self.leave_windows > 0 {
+                self.leave_windows -= 1;
+            } else if ended {
+                self.stats.add_window(std::mem::take(&mut self.spent));
                 self.window_ended(sink)?;
+                self.relieve();
             }
         }
         Ok(())
+    }
+
+    /// Leaves out what there is no time for.
+    fn relieve(&mut self) {
+        let end = self.position;
+        if let Some(last) = self.last_end.replace(end) {
+            self.stats.skipped += ((end - last) / self.hop).saturating_sub(1);
+        }
+        match self.overload.relief(end) {
+            Relief::None => {}
+            Relief::Windows(count) => self.leave_windows = count,
+            Relief::Samples(count) => self.leave_samples = count,
+        }
     }
 
     fn window_ended(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
@@ -140,7 +207,10 @@ impl<S: Stream> Windows<S> {
             *rounded = from_f32(*posterior);
         }
         match self.detector.push(&self.rounded, end) {
-            Some(event) => sink.event(&event).map_err(PipelineError::Output),
+            Some(event) => {
+                self.stats.events += 1;
+                sink.event(&event).map_err(PipelineError::Output)
+            }
             None => Ok(()),
         }
     }
@@ -246,6 +316,28 @@ mod tests {
         let mut pipeline = Pipeline::new(Rolling::new(toy(4), 4), 16_000, &decision(4)).unwrap();
         let error = pipeline.push(&[0.0; 4], &mut Full).unwrap_err();
         assert!(matches!(error, PipelineError::Output(_)));
+    }
+
+    #[test]
+    fn too_slow_a_network_skips_windows_and_the_rest_is_as_ever() {
+        let samples = tone(333.0, 200_000);
+        let whole = run(256, 100, 16_000, &[&samples]);
+        for late_s in [2, 6] {
+            let mut pipeline =
+                Pipeline::new(Rolling::new(toy(256), 100), 16_000, &decision(100)).unwrap();
+            let mut found = Collected::default();
+            for block in samples.chunks(1600) {
+                pipeline.behind(late_s * 16_000);
+                pipeline.push(block, &mut found).unwrap();
+            }
+            let stats = pipeline.stats();
+            assert_eq!(stats.windows, found.windows.len() as u64);
+            let last = found.windows.last().unwrap().0;
+            let until_last = whole.windows.iter().filter(|(end, _)| *end <= last).count() as u64;
+            assert_eq!(stats.windows + stats.skipped, until_last);
+            assert!(stats.skipped > stats.windows);
+            assert!(found.windows.iter().all(|window| whole.windows.contains(window)));
+        }
     }
 
     proptest! {

@@ -8,7 +8,9 @@ pub(super) const NO_MICROPHONE: &str = "this build has no microphone support; bu
 
 #[cfg(feature = "microphone")]
 pub(super) fn run() -> Result<()> {
-    use super::{note, print_line};
+    use runtime::notes::note;
+
+    use super::print_line;
 
     let devices = runtime::source::input_devices()?;
     if devices.is_empty() {

@@ -8,9 +8,10 @@ use crate::cli::Listen;
 pub(super) fn run(args: &Listen) -> Result<()> {
     use anyhow::ensure;
     use runtime::engine::Engine;
-    use runtime::source::Microphone;
+    use runtime::notes::note;
+    use runtime::source::{Microphone, Reconnecting, SystemClock};
 
-    use super::{Stop, detect, note};
+    use super::session::{Stop, detect};
     use crate::signals;
 
     let seconds = args.seconds;
@@ -22,13 +23,17 @@ pub(super) fn run(args: &Listen) -> Result<()> {
     let asked = signals::catch()?;
     let engine = args.model.load()?;
     args.detection.overrides().apply(engine.meta())?;
-    let microphone = Microphone::open(args.device.as_deref(), engine.meta().arch.sample_rate_hz)?;
+    let (device, channel) = (args.device.clone(), args.channel);
+    let rate_hz = engine.meta().arch.sample_rate_hz;
+    let open = move || Microphone::open(device.as_deref(), channel, rate_hz);
+    let microphone = open()?;
     note(&format!("listening to '{}' ({}); Ctrl-C stops", microphone.name(), microphone.format()));
+    let microphone = Reconnecting::new(microphone, SystemClock::default(), open);
     detect(microphone, engine, &args.detection, &Stop { asked: &asked.stop, seconds })
 }
 
 #[cfg(not(feature = "microphone"))]
 pub(super) fn run(args: &Listen) -> Result<()> {
-    let _ = (&args.model, &args.device, args.seconds);
+    let _ = (&args.model, &args.device, args.channel, args.seconds);
     anyhow::bail!(super::devices::NO_MICROPHONE)
 }
