@@ -36,8 +36,12 @@ pub(crate) enum Command {
     Stream(Stream),
     /// Detect sounds that a microphone hears, until Ctrl-C.
     Listen(Listen),
-    /// List the microphones of this computer.
+    /// List the microphones of this computer, and what each offers.
     Devices,
+    /// Check whether this computer can listen, and say what to do where it cannot.
+    Doctor(Doctor),
+    /// Tell how a running `listen` or `stream` fares.
+    Status(StatusOf),
     /// Check a configuration file and print the settings that result from it.
     CheckConfig(CheckConfig),
     /// Measure how fast a model runs on this computer.
@@ -78,6 +82,8 @@ pub(crate) struct Stream {
     #[command(flatten)]
     pub(crate) detection: Detection,
     #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
     pub(crate) file: ConfigFile,
 }
 
@@ -97,6 +103,8 @@ pub(crate) struct Listen {
     #[command(flatten)]
     pub(crate) detection: Detection,
     #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
     pub(crate) file: ConfigFile,
 }
 
@@ -106,6 +114,65 @@ pub(crate) struct ConfigFile {
     /// Read settings from this TOML file: the keys are the long flags, with _ for -. Flags win.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// What a program that nobody watches does with its results, and how it can be watched after all.
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Append detections to this file too, as JSON lines with the time of day.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// MiB of it at most; then it becomes FILE.1, and so on up to FILE.4.
+    #[arg(long, value_name = "MIB", default_value = "16", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
+    pub(crate) log_mib: u64,
+    /// Run this program at each detection. Its environment has AURICLE_LABEL, AURICLE_CONFIDENCE, AURICLE_START,
+    /// AURICLE_END and AURICLE_TIME.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) run: Option<PathBuf>,
+    /// An argument of it, in which {label}, {confidence}, {start}, {end} and {time} are filled in; may be repeated.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) run_arg: Vec<String>,
+    /// Seconds that it may run.
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub(crate) run_timeout: f64,
+    /// Write every second to this file how things are, for `runtime status`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) status: Option<PathBuf>,
+    /// Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
+}
+
+impl ConfigFile {
+    /// Whether there is one.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// The microphone to listen to, as `runtime devices` names it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// The channel to hear: its number from 1 on, or mix for the mean of all.
+    #[arg(long, value_name = "CHANNEL", default_value = "mix")]
+    pub(crate) channel: Channel,
+    /// Seconds to listen.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..3600))]
+    pub(crate) seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusOf {
+    /// The file that `--status` of the running program names.
+    #[arg(value_name = "FILE", default_value = "/run/auricle/status.json")]
+    pub(crate) file: PathBuf,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +224,11 @@ impl Model {
             "no model is named; give one with --model PATH, or as `model` in a configuration file",
         )?;
         Ok(engine::Model::load(path, self.engine)?)
+    }
+
+    /// Its file, for people.
+    pub(crate) fn name(&self) -> String {
+        self.model.as_ref().map_or_else(String::new, |path| path.display().to_string())
     }
 }
 

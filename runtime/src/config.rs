@@ -37,6 +37,11 @@ pub(crate) fn command_line() -> Result<Cli> {
     }
 }
 
+/// The command line of this process once more, with its file as it is now.
+pub(crate) fn again() -> Result<Cli> {
+    resolve(&std::env::args_os().collect::<Vec<_>>())
+}
+
 /// A command line with the settings of the file that it names.
 ///
 /// # Errors

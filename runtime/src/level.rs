@@ -4,8 +4,8 @@
 const SILENCE_S: u64 = 10;
 /// Two steps of a 16-bit sample either way: what a muted converter may still deliver.
 const SILENCE_RANGE: f32 = 4.0 / 32_768.0;
-/// From here on a sample is at full scale.
-const FULL_SCALE: f32 = 0.999;
+/// From here on a sample counts as being at full scale.
+pub const FULL_SCALE: f32 = 0.999;
 /// Share of samples at full scale within [`CLIPPING_S`] that is too loud.
 const CLIPPING_SHARE: f64 = 0.001;
 /// Seconds over which clipping is judged, and that must be clean before it is told again.
@@ -56,6 +56,12 @@ impl Level {
             rms: 0.0,
             peak: 0.0,
         }
+    }
+
+    /// Sample rate, in Hz.
+    #[must_use]
+    pub const fn rate_hz(&self) -> u64 {
+        self.rate_hz
     }
 
     /// Root mean square of the last whole second, in decibels of full scale (a full-scale sine has −3).

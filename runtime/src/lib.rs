@@ -13,7 +13,9 @@
 //! 4. [`pipeline`]: all of it in a row: samples, resampling, rolling windows, engine, detector.
 //!    It works sample by sample: the same recording gives the same events however it is cut into
 //!    blocks. Only where a live source would have to wait for the network, windows are skipped.
-//! 5. [`sink`]: where results go: lines of text or of JSON.
+//! 5. [`sink`]: where results go: lines of text or of JSON, a log that never grows without bound, a command, clips of the
+//!    sound.
+//! 6. [`service`]: what a program that runs for months tells about itself.
 //!
 //! ```text
 //! source ─► resampler ─► rolling windows ─► engine ─► detector ─► sink
@@ -31,6 +33,7 @@ pub mod engine;
 pub mod level;
 pub mod notes;
 pub mod pipeline;
+pub mod service;
 pub mod sink;
 pub mod source;
 

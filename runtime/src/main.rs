@@ -5,7 +5,6 @@
 mod cli;
 mod commands;
 mod config;
-#[cfg(feature = "microphone")]
 mod signals;
 
 use std::io::{self, Write};

@@ -94,7 +94,7 @@ fn measure(engine: &mut Model, runs: usize) -> Result<Vec<f64>> {
 }
 
 /// Times of the windows of a stream of noise in milliseconds, sorted: of the samples that a hop adds.
-fn measure_stream(stream: &mut dyn Stream, runs: usize) -> Result<Vec<f64>> {
+pub(super) fn measure_stream(stream: &mut dyn Stream, runs: usize) -> Result<Vec<f64>> {
     let meta = stream.meta();
     let mut posteriors = vec![0.0; usize::from(meta.arch.classes)];
     let hop = noise(stream.work().hop as usize);

@@ -27,6 +27,11 @@ pub(super) fn run() -> Result<()> {
                 for format in formats {
                     print_line(&format!("    {format}"))?;
                 }
+                let chosen = device.chosen.as_deref();
+                print_line(&match chosen {
+                    Some(chosen) => format!("    is asked for {chosen}"),
+                    None => "    offers no format that this program reads".to_owned(),
+                })?;
             }
             Err(reason) => print_line(&format!("    cannot be used now: {reason}"))?,
         }

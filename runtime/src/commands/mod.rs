@@ -4,8 +4,10 @@ mod bench;
 mod check_config;
 mod classify;
 mod devices;
+mod doctor;
 mod listen;
 mod session;
+mod status;
 mod stream;
 
 use std::io::{self, Write};
@@ -26,6 +28,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Stream(args) => stream::run(&args)?,
         Command::Listen(args) => listen::run(&args)?,
         Command::Devices => devices::run()?,
+        Command::Doctor(args) => return doctor::run(&args),
+        Command::Status(args) => return status::run(&args),
         Command::CheckConfig(args) => check_config::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,
     }

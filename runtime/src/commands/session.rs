@@ -1,93 +1,166 @@
 //! A stream from its source to its results, as `listen` and `stream` run it.
 
+mod outputs;
+mod report;
 mod watch;
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use anyhow::{Context as _, Result};
-use models::meta::DecisionDefaults;
-use runtime::engine::{Engine as _, Model, Stream};
-use runtime::notes::note;
-use runtime::pipeline::Pipeline;
-use runtime::sink::{Both, JsonSink, Sink, Style, TextSink, Triggers};
+use anyhow::Result;
+use models::stream::Event;
+use runtime::engine::{Engine as _, Stream};
+use runtime::notes::{note, warn};
+use runtime::pipeline::{Pipeline, Stats};
+use runtime::sink::Sink;
 use runtime::source::Source;
 
 use super::decide;
-use crate::cli::{Detection, Format};
+use crate::cli::{Detection, Model, Service};
+use crate::signals::Signals;
+use report::Reporter;
 use watch::Watch;
 
-/// When a stream ends before its source does.
-pub(super) struct Stop<'a> {
-    /// Set from outside, by a signal.
-    pub(super) asked: &'a AtomicBool,
-    /// Seconds of sound.
+/// What the user asked for, whether by flags or in a file.
+#[derive(Clone, Copy)]
+pub(super) struct Options<'a> {
+    pub(super) model: &'a Model,
+    pub(super) detection: &'a Detection,
+    pub(super) service: &'a Service,
+}
+
+/// How a stream is steered from outside.
+pub(super) struct Control<'a> {
+    pub(super) signals: &'a Signals,
+    /// Ends the stream after so many seconds of sound.
     pub(super) seconds: Option<f64>,
+    /// Makes a session of the settings as they are now, of samples at a rate.
+    pub(super) reload: &'a dyn Fn(u32) -> Result<Session>,
 }
 
-/// Detects sounds in `source` and prints them, until it ends or `stop` says so.
-pub(super) fn detect(
-    mut source: impl Source,
-    engine: Model,
-    options: &Detection,
-    stop: &Stop<'_>,
-) -> Result<()> {
-    let decision = decide(&options.overrides(), engine.meta())?;
-    let mut sink = sink(&engine, options, &decision)?;
-    let stream = engine.into_stream(decision.hop)?;
-    let mut pipeline = Pipeline::new(stream, source.rate_hz(), &decision)?;
-    let fed = feed(&mut source, &mut pipeline, sink.as_mut(), stop);
-    // The samples before a fault count, so they are classified before it is told.
-    pipeline.finish(sink.as_mut())?;
-    sink.finish();
-    fed?;
-    let arch = &pipeline.meta().arch;
-    if pipeline.position() < u64::from(arch.window) {
-        let seconds = |samples: u64| samples as f64 / f64::from(arch.sample_rate_hz);
-        let (heard, window) = (seconds(pipeline.position()), seconds(u64::from(arch.window)));
-        note(&format!("{heard:.2} s of sound is shorter than the model's window of {window:.2} s"));
+/// A model and where its results go: what a new configuration replaces while the stream goes on.
+pub(super) struct Session {
+    pipeline: Pipeline<Box<dyn Stream>>,
+    sink: Box<dyn Sink>,
+    reporter: Reporter,
+    /// Of the sessions before this one.
+    past: Stats,
+}
+
+impl Session {
+    /// Loads what `options` name, for samples at `rate_hz`.
+    pub(super) fn new(options: Options<'_>, rate_hz: u32) -> Result<Self> {
+        let model = options.model.load()?;
+        Self::with_model(model, options, rate_hz)
     }
-    Ok(())
-}
 
-fn feed(
-    source: &mut impl Source,
-    pipeline: &mut Pipeline<Box<dyn Stream>>,
-    sink: &mut dyn Sink,
-    stop: &Stop<'_>,
-) -> Result<()> {
-    let rate_hz = source.rate_hz();
-    let most = |seconds: f64| (seconds * f64::from(rate_hz)).round() as usize;
-    let mut left = stop.seconds.map_or(usize::MAX, most);
-    let mut watch = Watch::new(rate_hz);
-    while left > 0 && !stop.asked.load(Ordering::Relaxed) {
-        let Some(block) = source.next_block()? else { break };
-        let block = &block[..block.len().min(left)];
-        left -= block.len();
-        watch.listen(block);
-        pipeline.push(block, sink)?;
-        let health = source.health();
-        pipeline.behind(health.backlog);
-        watch.look(&health, pipeline.stats());
+    /// The same with a model that has been loaded.
+    pub(super) fn with_model(
+        model: runtime::engine::Model,
+        options: Options<'_>,
+        rate_hz: u32,
+    ) -> Result<Self> {
+        let decision = decide(&options.detection.overrides(), model.meta())?;
+        let sink = outputs::sink(model.meta(), options.detection, options.service, &decision)?;
+        let reporter = Reporter::new(options, model.meta(), &decision);
+        let stream = model.into_stream(decision.hop)?;
+        let pipeline = Pipeline::new(stream, rate_hz, &decision)?;
+        Ok(Self { pipeline, sink, reporter, past: Stats::default() })
     }
-    watch.finish(&source.health(), pipeline.stats());
-    Ok(())
+
+    /// Detects sounds in `source` and hands them to the sinks, until it ends or somebody says so.
+    pub(super) fn run(mut self, source: &mut impl Source, control: &Control<'_>) -> Result<()> {
+        let fed = self.feed(source, control);
+        // The samples before a fault count, so they are classified before it is told.
+        self.pipeline.finish(self.sink.as_mut())?;
+        self.sink.finish();
+        fed?;
+        let arch = &self.pipeline.meta().arch;
+        if self.pipeline.position() < u64::from(arch.window) {
+            let seconds = |samples: u64| samples as f64 / f64::from(arch.sample_rate_hz);
+            let (heard, window) =
+                (seconds(self.pipeline.position()), seconds(u64::from(arch.window)));
+            note(&format!(
+                "{heard:.2} s of sound is shorter than the model's window of {window:.2} s"
+            ));
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, source: &mut impl Source, control: &Control<'_>) -> Result<()> {
+        let rate_hz = source.rate_hz();
+        let most = |seconds: f64| (seconds * f64::from(rate_hz)).round() as usize;
+        let mut left = control.seconds.map_or(usize::MAX, most);
+        let mut watch = Watch::new(rate_hz);
+        let mut recent = VecDeque::new();
+        self.reporter.start()?;
+        while left > 0 && !control.signals.stop.load(Ordering::Relaxed) {
+            if control.signals.reload.swap(false, Ordering::Relaxed) {
+                self.reload(recent.make_contiguous(), rate_hz, control);
+            }
+            let Some(block) = source.next_block()? else { break };
+            let block = &block[..block.len().min(left)];
+            left -= block.len();
+            watch.listen(block);
+            self.remember(block, &mut recent);
+            self.pipeline.push(block, self.sink.as_mut())?;
+            let health = source.health();
+            self.pipeline.behind(health.backlog);
+            let stats = self.pipeline.stats().clone().after(&self.past);
+            watch.look(&health, &stats);
+            self.reporter.report(&health, &stats, watch.level(), self.pipeline.position());
+        }
+        let stats = self.pipeline.stats().clone().after(&self.past);
+        watch.finish(&source.health(), &stats);
+        self.reporter.finish(&source.health(), &stats, watch.level(), self.pipeline.position());
+        Ok(())
+    }
+
+    /// Keeps a window's length of samples, for a model to come.
+    fn remember(&self, block: &[f32], recent: &mut VecDeque<f32>) {
+        let arch = &self.pipeline.meta().arch;
+        let window_s = f64::from(arch.window) / f64::from(arch.sample_rate_hz);
+        let most = (window_s * f64::from(self.pipeline.source_rate_hz())).ceil() as usize;
+        recent.extend(block);
+        recent.drain(..recent.len().saturating_sub(most));
+    }
+
+    /// Takes the settings as they are now; where something is wrong with them, the old ones stay.
+    ///
+    /// The new model first hears what the old one has just heard, so that a word said at this moment is not lost.
+    fn reload(&mut self, recent: &[f32], rate_hz: u32, control: &Control<'_>) {
+        self.reporter.pulse("RELOADING=1");
+        let changed = (control.reload)(rate_hz).and_then(|mut new| {
+            self.pipeline.finish(self.sink.as_mut())?;
+            let old_hz = f64::from(self.pipeline.meta().arch.sample_rate_hz);
+            let new_hz = f64::from(new.pipeline.meta().arch.sample_rate_hz);
+            let now_s = self.pipeline.position() as f64 / old_hz;
+            let recent_s = recent.len() as f64 / f64::from(rate_hz);
+            new.pipeline.start_at(((now_s - recent_s).max(0.0) * new_hz).round() as u64);
+            new.pipeline.push(recent, &mut Unheard)?;
+            new.past = self.pipeline.stats().clone().after(&self.past);
+            Ok(new)
+        });
+        match changed {
+            Ok(new) => {
+                self.sink.finish();
+                let started = self.reporter.started();
+                *self = new;
+                self.reporter.go_on(started);
+                note("the configuration and the model have been read again");
+            }
+            Err(error) => warn(&format!("{error}; the old configuration stays")),
+        }
+        self.reporter.pulse("READY=1");
+    }
 }
 
-/// The sink that prints to standard output, and keeps clips, as the flags say.
-fn sink(engine: &Model, options: &Detection, decision: &DecisionDefaults) -> Result<Box<dyn Sink>> {
-    let meta = engine.meta();
-    let (rate_hz, labels) = (meta.arch.sample_rate_hz, meta.labels.clone());
-    let style = Style { rate_hz, labels, posteriors: options.posteriors };
-    let out = io::BufWriter::new(io::stdout());
-    let labels = style.labels.clone();
-    let printed: Box<dyn Sink> = match options.format {
-        Format::Text => Box::new(TextSink::new(out, style)),
-        Format::Json => Box::new(JsonSink::new(out, style)),
-    };
-    let Some(folder) = &options.save_triggers else { return Ok(printed) };
-    let most = options.save_triggers_mib << 20;
-    let triggers = Triggers::new(folder, most, labels, decision, rate_hz, meta.arch.window)
-        .with_context(|| format!("{}: clips cannot be kept there", folder.display()))?;
-    Ok(Box::new(Both(printed, triggers)))
+/// Takes results that have been told before.
+struct Unheard;
+
+impl Sink for Unheard {
+    fn event(&mut self, _event: &Event) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -99,7 +99,7 @@ impl<S: Source, C: Clock> Reconnecting<S, C> {
     /// The samples that the source has, or why it is gone; `None` at its end.
     fn listen(&mut self) -> Result<Option<()>, String> {
         let Some(source) = &mut self.source else { return Ok(Some(())) };
-        let before = self.clock.now();
+        let (before, rate_hz) = (self.clock.now(), f64::from(source.rate_hz()));
         match source.next_block() {
             Ok(None) => return Ok(None),
             Err(error) => return Err(error.to_string()),
@@ -112,7 +112,7 @@ impl<S: Source, C: Clock> Reconnecting<S, C> {
             }
             Ok(Some(block)) => {
                 self.heard = self.clock.now();
-                let seconds = block.len() as f64 / f64::from(self.rate_hz);
+                let seconds = block.len() as f64 / rate_hz;
                 let dry = self.dry.take().map_or(0.0, |dry| (self.heard - dry).as_secs_f64());
                 if dry - seconds >= HICCUP.as_secs_f64() {
                     let missed = ((dry - seconds) * f64::from(self.rate_hz)).round() as u64;

@@ -10,6 +10,8 @@ mod config;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod results;
+#[cfg(unix)]
+mod service;
 mod streaming;
 #[cfg(not(feature = "microphone"))]
 mod without_microphone;

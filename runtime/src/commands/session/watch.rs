@@ -56,6 +56,11 @@ impl Watch {
         }
     }
 
+    /// How loud the sound is.
+    pub(super) const fn level(&self) -> &Level {
+        &self.level
+    }
+
     /// Takes the samples; silence that stands in for a source that is away is none of its own.
     pub(super) fn listen(&mut self, samples: &[f32]) {
         if self.absent {

@@ -6,14 +6,16 @@ mod formats;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cpal::Device;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{Device, SampleFormat, StreamConfig};
 
 use super::ring::{RingClosed, RingReader, ring};
 use super::{Channel, Health, Source, SourceError};
 
 /// Seconds of sound that may wait to be classified.
 const QUEUE_SECONDS: usize = 10;
+/// The rate of most models.
+const USUAL_RATE_HZ: u32 = 16_000;
 /// Longest block delivered, as a fraction of a second.
 const BLOCKS_PER_SECOND: usize = 10;
 /// Time after which an empty block is delivered.
@@ -67,6 +69,8 @@ pub struct InputDevice {
     pub is_default: bool,
     /// Rates, channels and sample formats, or why they are not known.
     pub formats: Result<Vec<String>, String>,
+    /// What it is asked for where sound at 16 kHz is wanted.
+    pub chosen: Option<String>,
 }
 
 /// All microphones of this computer.
@@ -81,10 +85,16 @@ pub fn input_devices() -> Result<Vec<InputDevice>, SourceError> {
         .map(|device| {
             let name = device_name(device);
             let formats = device.supported_input_configs().map_err(|error| error.to_string());
+            let formats = formats.map(Iterator::collect::<Vec<_>>);
+            let chosen = formats.as_ref().ok().and_then(|formats| {
+                let (config, format) = formats::choose(formats.clone(), USUAL_RATE_HZ, 1)?;
+                Some(format_text(&config, format))
+            });
             InputDevice {
                 description: device.to_string(),
                 is_default: default.as_ref() == Some(&name),
-                formats: formats.map(|ranges| formats::describe(ranges.collect())),
+                formats: formats.map(formats::describe),
+                chosen,
                 name,
             }
         })
@@ -127,7 +137,7 @@ impl Microphone {
             reader: Some(reader),
             lag: Lag::default(),
             block: Vec::new(),
-            format: format!("{rate_hz} Hz, {}, {format}", channels(config.channels)),
+            format: format_text(&config, format),
             name: device_name,
             rate_hz,
         })
@@ -197,8 +207,10 @@ impl Drop for Microphone {
     }
 }
 
-fn channels(count: u16) -> String {
-    if count == 1 { "1 channel".to_owned() } else { format!("{count} channels") }
+/// Rate, channels and sample format, for people.
+fn format_text(config: &StreamConfig, format: SampleFormat) -> String {
+    let noun = if config.channels == 1 { "channel" } else { "channels" };
+    format!("{} Hz, {} {noun}, {format}", config.sample_rate, config.channels)
 }
 
 /// The name that a device is asked for by.
