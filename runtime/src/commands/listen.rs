@@ -44,7 +44,7 @@ pub(super) fn run(args: &Listen) -> Result<()> {
         _ => bail!("this is another command"),
     };
     let session = Session::with_model(model, options(args), source.rate_hz())?;
-    session.run(&mut source, &Control { signals: &signals, seconds, reload: &reload })
+    session.run(&mut source, &Control { signals: &signals, live: true, seconds, reload: &reload })
 }
 
 #[cfg(not(feature = "microphone"))]

@@ -33,6 +33,8 @@ pub(super) struct Options<'a> {
 /// How a stream is steered from outside.
 pub(super) struct Control<'a> {
     pub(super) signals: &'a Signals,
+    /// Whether a microphone is heard, of whose level is warned.
+    pub(super) live: bool,
     /// Ends the stream after so many seconds of sound.
     pub(super) seconds: Option<f64>,
     /// Makes a session of the settings as they are now, of samples at a rate.
@@ -92,7 +94,7 @@ impl Session {
         let rate_hz = source.rate_hz();
         let most = |seconds: f64| (seconds * f64::from(rate_hz)).round() as usize;
         let mut left = control.seconds.map_or(usize::MAX, most);
-        let mut watch = Watch::new(rate_hz);
+        let mut watch = Watch::new(rate_hz, control.live);
         let mut recent = VecDeque::new();
         self.reporter.start()?;
         while left > 0 && !control.signals.stop.load(Ordering::Relaxed) {

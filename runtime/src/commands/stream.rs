@@ -24,7 +24,7 @@ pub(super) fn run(args: &cli::Stream) -> Result<()> {
         _ => bail!("this is another command"),
     };
     let session = Session::with_model(model, options(args), source.rate_hz())?;
-    let control = Control { signals: &signals, seconds: None, reload: &reload };
+    let control = Control { signals: &signals, live: false, seconds: None, reload: &reload };
     session.run(&mut source, &control)
 }
 

@@ -97,6 +97,20 @@ fn the_doctor_listens_and_measures() {
 }
 
 #[test]
+fn a_dead_microphone_is_told() {
+    let bench = Bench::new();
+    let configuration = configuration(&bench, &[0.0; 48_000]);
+    let mut command = listen(&bench, &configuration);
+    let output = command.args(["--seconds", "12"]).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    assert_eq!(
+        told.matches("warning: the microphone has delivered nothing but silence").count(),
+        1
+    );
+}
+
+#[test]
 fn a_single_channel_can_be_heard() {
     let bench = Bench::new();
     let configuration = configuration(&bench, &sound());

@@ -16,6 +16,8 @@ const SKIPPED_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Watch {
     rate_hz: u32,
     level: Level,
+    /// Whether the sound is a microphone's: a recording may be silent or loud as it likes.
+    live: bool,
     lost: Count,
     skipped: Count,
     absent: bool,
@@ -46,10 +48,11 @@ impl Count {
 
 impl Watch {
     /// Of samples at `rate_hz`.
-    pub(super) fn new(rate_hz: u32) -> Self {
+    pub(super) fn new(rate_hz: u32, live: bool) -> Self {
         Self {
             rate_hz,
             level: Level::new(rate_hz),
+            live,
             lost: Count::new(PAUSE),
             skipped: Count::new(SKIPPED_PAUSE),
             absent: false,
@@ -66,7 +69,9 @@ impl Watch {
         if self.absent {
             return;
         }
+        let live = self.live;
         self.level.push(samples, |change| match change {
+            _ if !live => {}
             LevelChange::Silent => warn(
                 "the microphone has delivered nothing but silence for 10 s: is it muted, or is another one meant (--device)?",
             ),
