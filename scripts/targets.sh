@@ -1,8 +1,8 @@
 # Sourced after common.sh: the standard library of computers that are not this one.
 # shellcheck shell=bash
 
-# Makes `cargo build --target TRIPLE` work, for targets without an operating system: with rustup, or
-# where rustup cannot download, from the source of the same release in Debian.
+# Makes `cargo build --target TRIPLE` work: with rustup, or where rustup cannot download, from the source of the same
+# release in Debian.
 need_target() {
     local triple=$1
     has_target "$triple" && return
@@ -30,11 +30,15 @@ build_target() {
     log=$work/$triple.log
     rust_source "$work"
     printf '[package]\nname = "empty"\nedition = "2024"\n[workspace]\n' >"$work/empty/Cargo.toml"
-    echo '#![no_std]' >"$work/empty/src/lib.rs"
+    local parts=core,alloc
+    case $triple in
+        *-linux-*) parts=std,panic_unwind,panic_abort,proc_macro,test && : >"$work/empty/src/lib.rs" ;;
+        *) echo '#![no_std]' >"$work/empty/src/lib.rs" ;;
+    esac
     # Bitcode, because link-time optimisation needs it.
     env -u RUSTC_WORKSPACE_WRAPPER -u RUSTC_WRAPPER RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes \
         __CARGO_TESTS_ONLY_SRC_ROOT="$RUST_SOURCE" CARGO_TARGET_DIR="$work/target" \
-        cargo build -Zbuild-std=core,alloc --release --target "$triple" --manifest-path "$work/empty/Cargo.toml" \
+        cargo build -Zbuild-std=$parts --release --target "$triple" --manifest-path "$work/empty/Cargo.toml" \
         >"$log" 2>&1 || fail "the standard library of $triple does not build; see $log"
     find "$work/target/$triple/release/deps" -name '*.rlib' ! -name 'libempty-*' -exec cp -t "$folder" {} + ||
         fail "cannot write to $folder"

@@ -1,11 +1,13 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use audio::RawFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::decision::{DecisionFlags, Overrides};
 use runtime::engine::{self, EngineError, EngineKind};
+use runtime::source::Channel;
 
 /// Classifies sound: whole recordings, streams, or what a microphone hears.
 #[derive(Debug, Parser)]
@@ -13,6 +15,17 @@ use runtime::engine::{self, EngineError, EngineKind};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The configuration file that the command line names.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        match &self.command {
+            Command::Stream(stream) => stream.file.config.as_deref(),
+            Command::Listen(listen) => listen.file.config.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -23,8 +36,14 @@ pub(crate) enum Command {
     Stream(Stream),
     /// Detect sounds that a microphone hears, until Ctrl-C.
     Listen(Listen),
-    /// List the microphones of this computer.
+    /// List the microphones of this computer, and what each offers.
     Devices,
+    /// Check whether this computer can listen, and say what to do where it cannot.
+    Doctor(Doctor),
+    /// Tell how a running `listen` or `stream` fares.
+    Status(StatusOf),
+    /// Check a configuration file and print the settings that result from it.
+    CheckConfig(CheckConfig),
     /// Measure how fast a model runs on this computer.
     Bench(Bench),
 }
@@ -62,6 +81,10 @@ pub(crate) struct Stream {
     pub(crate) realtime: bool,
     #[command(flatten)]
     pub(crate) detection: Detection,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
 }
 
 #[derive(Debug, Args)]
@@ -71,11 +94,92 @@ pub(crate) struct Listen {
     /// The microphone, as `runtime devices` names it.
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
+    /// The channel to hear: its number from 1 on, or mix for the mean of all.
+    #[arg(long, value_name = "CHANNEL", default_value = "mix")]
+    pub(crate) channel: Channel,
     /// Stop after N seconds of sound.
     #[arg(long, value_name = "N")]
     pub(crate) seconds: Option<f64>,
     #[command(flatten)]
     pub(crate) detection: Detection,
+    #[command(flatten)]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+}
+
+/// Settings beside the command line; read by [`crate::config`].
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// Read settings from this TOML file: the keys are the long flags, with _ for -. Flags win.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What a program that nobody watches does with its results, and how it can be watched after all.
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Append detections to this file too, as JSON lines with the time of day.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// MiB of it at most; then it becomes FILE.1, and so on up to FILE.4.
+    #[arg(long, value_name = "MIB", default_value = "16", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
+    pub(crate) log_mib: u64,
+    /// Run this program at each detection. Its environment has AURICLE_LABEL, AURICLE_CONFIDENCE, AURICLE_START,
+    /// AURICLE_END and AURICLE_TIME.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) run: Option<PathBuf>,
+    /// An argument of it, in which {label}, {confidence}, {start}, {end} and {time} are filled in; may be repeated.
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) run_arg: Vec<String>,
+    /// Seconds that it may run.
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub(crate) run_timeout: f64,
+    /// Write every second to this file how things are, for `runtime status`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) status: Option<PathBuf>,
+    /// Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
+}
+
+impl ConfigFile {
+    /// Whether there is one.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// The microphone to listen to, as `runtime devices` names it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// The channel to hear: its number from 1 on, or mix for the mean of all.
+    #[arg(long, value_name = "CHANNEL", default_value = "mix")]
+    pub(crate) channel: Channel,
+    /// Seconds to listen.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..3600))]
+    pub(crate) seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusOf {
+    /// The file that `--status` of the running program names.
+    #[arg(value_name = "FILE", default_value = "/run/auricle/status.json")]
+    pub(crate) file: PathBuf,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The configuration file, as for `listen --config`.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -97,7 +201,7 @@ pub(crate) struct Bench {
 pub(crate) struct Model {
     /// The model: a file that `trainer export` has written, `model.onnx` or `model.q8`.
     #[arg(short, long, value_name = "PATH")]
-    pub(crate) model: PathBuf,
+    pub(crate) model: Option<PathBuf>,
     /// What computes: by default what the model is for.
     #[arg(long, value_enum, default_value_t)]
     engine: EngineKind,
@@ -115,8 +219,16 @@ pub(crate) struct BenchModel {
 
 impl Model {
     /// Loads it.
-    pub(crate) fn load(&self) -> Result<engine::Model, EngineError> {
-        engine::Model::load(&self.model, self.engine)
+    pub(crate) fn load(&self) -> anyhow::Result<engine::Model> {
+        let path = self.model.as_ref().context(
+            "no model is named; give one with --model PATH, or as `model` in a configuration file",
+        )?;
+        Ok(engine::Model::load(path, self.engine)?)
+    }
+
+    /// Its file, for people.
+    pub(crate) fn name(&self) -> String {
+        self.model.as_ref().map_or_else(String::new, |path| path.display().to_string())
     }
 }
 

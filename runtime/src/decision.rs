@@ -109,13 +109,18 @@ pub enum DecisionError {
     },
 }
 
+/// The one of some words that is most like `word`, if any is like it at all.
+pub fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const NEAR: f64 = 0.7;
+    let rated = words.map(|other| (strsim::jaro_winkler(word, other), other));
+    let best = rated.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(likeness, _)| *likeness >= NEAR).map(|(_, other)| other)
+}
+
 /// The nearest label, and all of them where they are few.
 fn hint(label: &str, labels: &[String]) -> String {
-    const NEAR: f64 = 0.7;
     const FEW: usize = 50;
-    let likeness = |other: &&String| strsim::jaro_winkler(label, other);
-    let nearest = labels.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let nearest = nearest.filter(|nearest| likeness(nearest) >= NEAR);
+    let nearest = nearest(label, labels.iter().map(String::as_str));
     let mut text = nearest.map_or_else(String::new, |label| format!("; did you mean '{label}'?"));
     if labels.len() <= FEW {
         text.push_str(if text.is_empty() { "; it has: " } else { " It has: " });

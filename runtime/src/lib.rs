@@ -3,15 +3,19 @@
 //! Sound flows through this crate in the order of its modules:
 //!
 //! 1. [`source`]: where samples come from: a recording, standard input or a microphone, always as
-//!    blocks of mono samples at the source's own rate.
+//!    blocks of mono samples at the source's own rate. A live one is read on a thread of its own, through a
+//!    bounded ring without locks, bridges what it loses with silence and comes back when it was away; [`level`] tells
+//!    whether it is dead or too loud.
 //! 2. [`engine`]: what computes the posteriors of one window: [`engine::TractEngine`] runs an
 //!    exported ONNX model, [`engine::Engine`] is the narrow seam for any other.
 //! 3. [`decision`]: how windows are cut and when a class counts as detected: the model's defaults,
 //!    overridden by the user.
 //! 4. [`pipeline`]: all of it in a row: samples, resampling, rolling windows, engine, detector.
 //!    It works sample by sample: the same recording gives the same events however it is cut into
-//!    blocks.
-//! 5. [`sink`]: where results go: lines of text or of JSON.
+//!    blocks. Only where a live source would have to wait for the network, windows are skipped.
+//! 5. [`sink`]: where results go: lines of text or of JSON, a log that never grows without bound, a command, clips of the
+//!    sound.
+//! 6. [`service`]: what a program that runs for months tells about itself.
 //!
 //! ```text
 //! source ─► resampler ─► rolling windows ─► engine ─► detector ─► sink
@@ -26,7 +30,10 @@
 
 pub mod decision;
 pub mod engine;
+pub mod level;
+pub mod notes;
 pub mod pipeline;
+pub mod service;
 pub mod sink;
 pub mod source;
 

@@ -1,15 +1,17 @@
 //! The `runtime` program: command line in, exit status out.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod cli;
 mod commands;
+mod config;
+mod signals;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match commands::run(cli::Cli::parse()) {
+    match config::command_line().and_then(commands::run) {
         Ok(status) => status,
         // Whoever read the results has enough of them.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -25,7 +27,10 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The error on one line; messages contain their causes.
+/// The error on one line, or several mistakes each on its own; messages contain their causes.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    if let Some(config::Mistakes(mistakes)) = error.downcast_ref() {
+        return mistakes.join("\nerror: ");
+    }
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

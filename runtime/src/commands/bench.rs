@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use runtime::decision::Overrides;
 use runtime::engine::{Engine, Model, Stream, Work};
+use runtime::pipeline::quantile;
 use serde::Serialize;
 
 use super::{decide, print_json, print_line};
@@ -93,7 +94,7 @@ fn measure(engine: &mut Model, runs: usize) -> Result<Vec<f64>> {
 }
 
 /// Times of the windows of a stream of noise in milliseconds, sorted: of the samples that a hop adds.
-fn measure_stream(stream: &mut dyn Stream, runs: usize) -> Result<Vec<f64>> {
+pub(super) fn measure_stream(stream: &mut dyn Stream, runs: usize) -> Result<Vec<f64>> {
     let meta = stream.meta();
     let mut posteriors = vec![0.0; usize::from(meta.arch.classes)];
     let hop = noise(stream.work().hop as usize);
@@ -127,12 +128,6 @@ fn noise(samples: usize) -> Vec<f32> {
 
 fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1000.0
-}
-
-/// The smallest of the sorted times that at least the fraction `q` of them do not exceed.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let rank = (q * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).or(sorted.last()).copied().unwrap_or(0.0)
 }
 
 /// The high-water mark of resident memory (`VmHWM`), on Linux.
@@ -172,15 +167,6 @@ fn print(report: &Report) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_are_measured_values() {
-        let times: Vec<f64> = (1..=200).map(f64::from).collect();
-        assert_eq!(quantile(&times, 0.5), 100.0);
-        assert_eq!(quantile(&times, 0.99), 198.0);
-        assert_eq!(quantile(&[7.0], 0.99), 7.0);
-        assert_eq!(quantile(&[], 0.5), 0.0);
-    }
 
     #[test]
     fn noise_fills_its_range_and_repeats() {

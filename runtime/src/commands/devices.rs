@@ -8,7 +8,9 @@ pub(super) const NO_MICROPHONE: &str = "this build has no microphone support; bu
 
 #[cfg(feature = "microphone")]
 pub(super) fn run() -> Result<()> {
-    use super::{note, print_line};
+    use runtime::notes::note;
+
+    use super::print_line;
 
     let devices = runtime::source::input_devices()?;
     if devices.is_empty() {
@@ -25,6 +27,11 @@ pub(super) fn run() -> Result<()> {
                 for format in formats {
                     print_line(&format!("    {format}"))?;
                 }
+                let chosen = device.chosen.as_deref();
+                print_line(&match chosen {
+                    Some(chosen) => format!("    is asked for {chosen}"),
+                    None => "    offers no format that this program reads".to_owned(),
+                })?;
             }
             Err(reason) => print_line(&format!("    cannot be used now: {reason}"))?,
         }

@@ -6,33 +6,49 @@ use crate::cli::Listen;
 
 #[cfg(feature = "microphone")]
 pub(super) fn run(args: &Listen) -> Result<()> {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use anyhow::{Context, ensure};
+    use anyhow::{bail, ensure};
     use runtime::engine::Engine;
-    use runtime::source::Microphone;
+    use runtime::notes::{note, warn};
+    use runtime::source::{Microphone, Reconnecting, Source as _, SystemClock};
 
-    use super::{Stop, detect, note};
+    use super::session::{Control, Options, Session};
+    use crate::cli::{Cli, Command};
+    use crate::{config, signals};
+
+    const fn options(args: &Listen) -> Options<'_> {
+        Options { model: &args.model, detection: &args.detection, service: &args.service }
+    }
 
     let seconds = args.seconds;
     ensure!(
         seconds.is_none_or(|seconds| seconds.is_finite() && seconds > 0.0),
         "--seconds must be more than 0"
     );
-    let engine = args.model.load()?;
-    args.detection.overrides().apply(engine.meta())?;
-    let asked = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&asked);
-    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
-        .context("Ctrl-C cannot be caught")?;
-    let microphone = Microphone::open(args.device.as_deref(), engine.meta().arch.sample_rate_hz)?;
+    // Before there is a second thread, which would not know of it.
+    let signals = signals::catch(args.file.is_given())?;
+    let model = args.model.load()?;
+    args.detection.overrides().apply(model.meta())?;
+    let (device, channel) = (args.device.clone(), args.channel);
+    let rate_hz = model.meta().arch.sample_rate_hz;
+    let open = move || Microphone::open(device.as_deref(), channel, rate_hz);
+    let microphone = open()?;
     note(&format!("listening to '{}' ({}); Ctrl-C stops", microphone.name(), microphone.format()));
-    detect(microphone, engine, &args.detection, &Stop { asked: &asked, seconds })
+    let mut source = Reconnecting::new(microphone, SystemClock::default(), open);
+    let reload = |rate_hz| match config::again()? {
+        Cli { command: Command::Listen(new) } => {
+            if (&new.device, new.channel) != (&args.device, args.channel) {
+                warn("another microphone is listened to only after a restart");
+            }
+            Session::new(options(&new), rate_hz)
+        }
+        _ => bail!("this is another command"),
+    };
+    let session = Session::with_model(model, options(args), source.rate_hz())?;
+    session.run(&mut source, &Control { signals: &signals, live: true, seconds, reload: &reload })
 }
 
 #[cfg(not(feature = "microphone"))]
 pub(super) fn run(args: &Listen) -> Result<()> {
-    let _ = (&args.model, &args.device, args.seconds);
+    let _ = (&args.model, &args.device, args.channel, args.seconds, &args.service);
     anyhow::bail!(super::devices::NO_MICROPHONE)
 }

@@ -50,6 +50,11 @@ impl<S: Stream> Gated<S> {
         Self { stream, gate, window, hop, recent, follows, missing: window, rounded, counts }
     }
 
+    /// Whether it can hold the stream back at all.
+    pub const fn is_on(&self) -> bool {
+        self.gate.is_on()
+    }
+
     /// How many windows were quiet since the last reset.
     pub const fn counts(&self) -> Quiet {
         self.counts
@@ -60,49 +65,14 @@ impl<S: Stream> Gated<S> {
         &self.stream
     }
 
-    /// The posteriors of the window that has just ended.
-    fn window(&mut self, out: &mut [f32]) -> Result<(), EngineError> {
-        if self.gate.is_quiet() {
-            self.counts.quiet += 1;
-            self.follows = false;
-            out.fill(0.0);
-        } else {
-            // With gaps between windows nothing is shared that could be lost.
-            let waiting = if self.follows && self.hop <= self.window {
-                &self.recent[self.window..]
-            } else {
-                self.stream.reset();
-                &self.recent[self.recent.len() - self.window..]
-            };
-            let (taken, ended) = self.stream.push(waiting, out)?;
-            debug_assert!(ended && taken == waiting.len(), "a window ends with these samples");
-            self.follows = true;
-        }
-        let old = self.recent.len() - self.window;
-        self.recent.drain(..old);
-        Ok(())
-    }
-}
-
-impl<S: Stream> Stream for Gated<S> {
-    fn meta(&self) -> &ModelMeta {
-        self.stream.meta()
-    }
-
-    fn work(&self) -> Work {
-        self.stream.work()
-    }
-
-    fn reset(&mut self) {
-        self.stream.reset();
-        self.gate.reset();
-        self.recent.clear();
-        (self.follows, self.missing, self.counts) = (false, self.window, Quiet::default());
-    }
-
-    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
+    /// Takes samples up to the end of the next window.
+    fn take(
+        &mut self,
+        samples: &[f32],
+        out: Option<&mut [f32]>,
+    ) -> Result<(usize, bool), EngineError> {
         if !self.gate.is_on() {
-            let (taken, ended) = self.stream.push(samples, out)?;
+            let (taken, ended) = advance(&mut self.stream, samples, out)?;
             self.counts.windows += u64::from(ended);
             return Ok((taken, ended));
         }
@@ -123,6 +93,67 @@ impl<S: Stream> Stream for Gated<S> {
             self.window(out)?;
         }
         Ok((taken, ended))
+    }
+
+    /// The posteriors of the window that has just ended, if somebody wants them.
+    fn window(&mut self, out: Option<&mut [f32]>) -> Result<(), EngineError> {
+        if self.gate.is_quiet() {
+            self.counts.quiet += 1;
+            self.follows = false;
+            if let Some(out) = out {
+                out.fill(0.0);
+            }
+        } else {
+            // With gaps between windows nothing is shared that could be lost.
+            let waiting = if self.follows && self.hop <= self.window {
+                &self.recent[self.window..]
+            } else {
+                self.stream.reset();
+                &self.recent[self.recent.len() - self.window..]
+            };
+            let (taken, ended) = advance(&mut self.stream, waiting, out)?;
+            debug_assert!(ended && taken == waiting.len(), "a window ends with these samples");
+            self.follows = true;
+        }
+        let old = self.recent.len() - self.window;
+        self.recent.drain(..old);
+        Ok(())
+    }
+}
+
+fn advance(
+    stream: &mut impl Stream,
+    samples: &[f32],
+    out: Option<&mut [f32]>,
+) -> Result<(usize, bool), EngineError> {
+    match out {
+        Some(out) => stream.push(samples, out),
+        None => stream.pass(samples),
+    }
+}
+
+impl<S: Stream> Stream for Gated<S> {
+    fn meta(&self) -> &ModelMeta {
+        self.stream.meta()
+    }
+
+    fn work(&self) -> Work {
+        self.stream.work()
+    }
+
+    fn reset(&mut self) {
+        self.stream.reset();
+        self.gate.reset();
+        self.recent.clear();
+        (self.follows, self.missing, self.counts) = (false, self.window, Quiet::default());
+    }
+
+    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
+        self.take(samples, Some(out))
+    }
+
+    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
+        self.take(samples, None)
     }
 }
 

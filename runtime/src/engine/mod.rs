@@ -73,6 +73,12 @@ pub trait Stream {
     /// [`EngineError::Shape`] where `out` has not one place a class, [`EngineError::Run`] where the
     /// computation itself fails.
     fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError>;
+
+    /// As [`Stream::push`] for a window whose posteriors nobody wants: what only they need is not computed.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] where the computation itself fails.
+    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError>;
 }
 
 /// Multiply-accumulates of a stream.
@@ -117,6 +123,10 @@ impl<S: Stream + ?Sized> Stream for Box<S> {
     fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
         (**self).push(samples, out)
     }
+
+    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
+        (**self).pass(samples)
+    }
 }
 
 impl<S: Stream + ?Sized> Stream for &mut S {
@@ -134,6 +144,10 @@ impl<S: Stream + ?Sized> Stream for &mut S {
 
     fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
         (**self).push(samples, out)
+    }
+
+    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
+        (**self).pass(samples)
     }
 }
 

@@ -51,4 +51,14 @@ impl<E: Engine> Stream for Rolling<E> {
         })?;
         Ok((taken, ended))
     }
+
+    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
+        let taken = samples.len().min(self.windows.missing());
+        let mut ended = false;
+        self.windows.push(&samples[..taken], |_, _| {
+            ended = true;
+            Ok::<_, EngineError>(())
+        })?;
+        Ok((taken, ended))
+    }
 }

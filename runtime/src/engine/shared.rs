@@ -117,12 +117,12 @@ impl<L: Layers> Shared<L> {
         self.levels.iter_mut().for_each(Columns::reset);
     }
 
-    /// Takes samples up to the end of the next window, tells how many, and whether that window's
-    /// posteriors are in `out` now.
+    /// Takes samples up to the end of the next window, tells how many, and whether that window ended, whose
+    /// posteriors are then in `out`; without `out` nobody wants them.
     pub(super) fn push(
         &mut self,
         samples: impl ExactSizeIterator<Item = L::Sample>,
-        out: &mut [f32],
+        out: Option<&mut [f32]>,
     ) -> Result<(usize, bool), EngineError> {
         let mut taken = 0;
         for sample in samples {
@@ -135,10 +135,10 @@ impl<L: Layers> Shared<L> {
             self.samples.copy_within(self.hop.., 0);
             self.filled -= self.hop;
             if self.before_first == 0 {
-                if let Some(last) = self.levels.last() {
+                if let (Some(last), Some(out)) = (self.levels.last(), out) {
                     last.write_window(&mut self.columns);
+                    self.layers.tail(&self.columns, out)?;
                 }
-                self.layers.tail(&self.columns, out)?;
                 return Ok((taken, true));
             }
             self.before_first -= 1;

@@ -6,12 +6,14 @@ use models::stream::{Event, to_f32};
 use serde::{Serialize, Serializer};
 
 use super::{Sink, Style};
+use crate::service::Status;
 
 /// Prints one JSON object a line. Every line is flushed.
 ///
-/// A detection is `{"start", "end", "start_sample", "end_sample", "label", "confidence"}`, a
+/// A detection is `{"time", "start", "end", "start_sample", "end_sample", "label", "confidence"}`, a
 /// window `{"window_end", "window_end_sample", "posteriors": {label: posterior}}`. Times are in
-/// seconds, samples are counted at the model's rate.
+/// seconds, samples are counted at the model's rate. `time` is when it was made, in seconds since 1970, where the style
+/// asks for it.
 #[derive(Debug)]
 pub struct JsonSink<W> {
     out: W,
@@ -20,6 +22,8 @@ pub struct JsonSink<W> {
 
 #[derive(Serialize)]
 struct EventLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<f64>,
     start: f64,
     end: f64,
     start_sample: u64,
@@ -72,6 +76,7 @@ impl<W: Write> Sink for JsonSink<W> {
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let line = EventLine {
+            time: self.style.wall_clock.then(Status::now),
             start: self.style.seconds(event.start),
             end: self.style.seconds(event.end),
             start_sample: event.start,
@@ -99,6 +104,15 @@ mod tests {
             "\n",
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_time_of_day_comes_first_where_it_is_asked_for() {
+        let mut out = Vec::new();
+        feed(&mut JsonSink::new(&mut out, Style { wall_clock: true, ..style(false) }));
+        let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert!((Status::now() - line["time"].as_f64().unwrap()).abs() < 600.0);
+        assert!(out.starts_with(b"{\"time\":"));
     }
 
     #[test]

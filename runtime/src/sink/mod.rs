@@ -1,7 +1,9 @@
 //! Where results go.
 
 mod both;
+mod command;
 mod json;
+mod rotating;
 mod text;
 mod triggers;
 
@@ -10,7 +12,9 @@ use std::io;
 use models::stream::Event;
 
 pub use both::Both;
+pub use command::{CommandSink, Program};
 pub use json::JsonSink;
+pub use rotating::RotatingFile;
 pub use text::TextSink;
 pub use triggers::Triggers;
 
@@ -67,6 +71,8 @@ pub struct Style {
     pub labels: Vec<String>,
     /// Whether every window's posteriors are printed too.
     pub posteriors: bool,
+    /// Whether detections have the time of day too.
+    pub wall_clock: bool,
 }
 
 impl Style {
@@ -107,7 +113,12 @@ mod fixture {
     use super::*;
 
     pub(super) fn style(posteriors: bool) -> Style {
-        Style { rate_hz: 16_000, labels: vec!["go".to_owned(), "st\"op".to_owned()], posteriors }
+        Style {
+            rate_hz: 16_000,
+            labels: vec!["go".to_owned(), "st\"op".to_owned()],
+            posteriors,
+            wall_clock: false,
+        }
     }
 
     /// Feeds one window and one event.

@@ -20,6 +20,7 @@ use models::meta::DecisionDefaults;
 use models::stream::Event;
 
 use super::Sink;
+use crate::notes::warn;
 
 /// Seconds kept before the window that decided.
 const BEFORE_S: f64 = 0.5;
@@ -109,7 +110,7 @@ impl Triggers {
         };
         if let Err(error) = self.write_clip(&trigger) {
             if !self.told {
-                eprintln!("note: {}: {error}; detections go on", self.folder.display());
+                warn(&format!("{}: {error}; detections go on", self.folder.display()));
             }
             self.told = true;
         }

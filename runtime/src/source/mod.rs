@@ -1,21 +1,29 @@
 //! Where samples come from.
 
+mod channel;
+mod faulty;
 mod file;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod paced;
-#[cfg(feature = "microphone")]
-mod queue;
+mod reconnecting;
+mod ring;
+mod threaded;
 
 use std::io;
 use std::path::PathBuf;
 
 use audio::AudioError;
 
+pub use channel::Channel;
+pub use faulty::{Fault, FaultyDevice, FaultySource, Incident, SimulatedClock};
 pub use file::{FileSource, Input};
 #[cfg(feature = "microphone")]
 pub use microphone::{InputDevice, Microphone, input_devices};
 pub use paced::Paced;
+pub use reconnecting::{Clock, Reconnecting, SystemClock};
+pub use ring::{RingClosed, RingEnd, RingReader, RingWriter, ring};
+pub use threaded::Threaded;
 
 /// A stream of mono samples at a fixed rate.
 pub trait Source {
@@ -32,10 +40,25 @@ pub trait Source {
     /// delivered by then.
     fn next_block(&mut self) -> Result<Option<&[f32]>, SourceError>;
 
-    /// Samples lost so far, each bridged by a zero in the blocks.
-    fn lost_samples(&self) -> u64 {
-        0
+    /// What has gone wrong so far, and how much waits to be read.
+    fn health(&self) -> Health {
+        Health::default()
     }
+}
+
+/// How a live source fares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Samples lost so far, each bridged by a zero in the blocks.
+    pub lost_samples: u64,
+    /// Times that samples were lost, because they were not read in time.
+    pub overruns: u64,
+    /// Times that the source went away and came back.
+    pub reconnects: u64,
+    /// Whether it is away now.
+    pub absent: bool,
+    /// Samples that wait to be read. None in a source that waits itself, such as a file.
+    pub backlog: u64,
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -47,8 +70,8 @@ impl<S: Source + ?Sized> Source for Box<S> {
         (**self).next_block()
     }
 
-    fn lost_samples(&self) -> u64 {
-        (**self).lost_samples()
+    fn health(&self) -> Health {
+        (**self).health()
     }
 }
 

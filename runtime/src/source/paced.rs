@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Source, SourceError};
+use super::{Health, Source, SourceError};
 
 /// Blocks a second that a paced source delivers.
 const BLOCKS_PER_SECOND: u32 = 20;
@@ -50,8 +50,8 @@ impl<S: Source> Source for Paced<S> {
         Ok(Some(block))
     }
 
-    fn lost_samples(&self) -> u64 {
-        self.source.lost_samples()
+    fn health(&self) -> Health {
+        self.source.health()
     }
 }
 

@@ -6,9 +6,12 @@
 mod common;
 
 mod bad_input;
+mod config;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod results;
+#[cfg(unix)]
+mod service;
 mod streaming;
 #[cfg(not(feature = "microphone"))]
 mod without_microphone;

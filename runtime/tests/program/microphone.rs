@@ -67,6 +67,60 @@ fn microphones_are_listed() {
 }
 
 #[test]
+fn the_doctor_listens_and_measures() {
+    let bench = Bench::new();
+    let doctor = |configuration: &Path, flags: &[&str]| {
+        let mut command = bench.command("doctor");
+        let command = command.env("ALSA_CONFIG_PATH", configuration).args(flags);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let path = configuration(&bench, &sound());
+    let found = doctor(&path, &["--device", "recording", "--seconds", "2"]);
+    assert!(found.contains("ok   'recording' offers 48000 Hz, 1 channel, i16\n"), "{found}");
+    assert!(found.contains("ok   'recording' is heard: ["), "{found}");
+    assert!(found.contains("the model takes "), "{found}");
+    let found = doctor(&path, &["--device", "recording", "--channel", "99"]);
+    assert!(
+        found.contains("BAD  microphone 'recording' cannot be used: it has no channel 99\n"),
+        "{found}"
+    );
+    let path = configuration(&bench, &[0.0; 48_000]);
+    let found = doctor(&path, &["--device", "recording", "--seconds", "1"]);
+    assert!(
+        found.contains("BAD  'recording' delivers nothing but silence\n     turn its"),
+        "{found}"
+    );
+    let path = configuration(&bench, &[0.999_99; 48_000]);
+    let found = doctor(&path, &["--device", "recording", "--seconds", "1"]);
+    assert!(found.contains("BAD  'recording' "), "{found}");
+}
+
+#[test]
+fn a_dead_microphone_is_told() {
+    let bench = Bench::new();
+    let configuration = configuration(&bench, &[0.0; 48_000]);
+    let mut command = listen(&bench, &configuration);
+    let output = command.args(["--seconds", "12"]).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    assert_eq!(
+        told.matches("warning: the microphone has delivered nothing but silence").count(),
+        1
+    );
+}
+
+#[test]
+fn a_single_channel_can_be_heard() {
+    let bench = Bench::new();
+    let configuration = configuration(&bench, &sound());
+    let expected = succeed(listen(&bench, &configuration).args(["--seconds", "3"]));
+    assert_eq!(expected.lines().count(), 2);
+    let flags = ["--channel", "1", "--seconds", "3"];
+    assert_eq!(succeed(listen(&bench, &configuration).args(flags)), expected);
+}
+
+#[test]
 fn an_unknown_microphone_is_answered_with_the_known_ones() {
     let bench = Bench::new();
     let configuration = configuration(&bench, &sound());

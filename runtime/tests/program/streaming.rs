@@ -97,6 +97,16 @@ fn real_time_takes_its_time_and_changes_nothing() {
 }
 
 #[test]
+fn a_recording_may_be_silent_or_loud() {
+    let bench = Bench::new();
+    let sound = [vec![0.0; 200_000], vec![1.0; 20_000], vec![0.0; 200_000]].concat();
+    audio::write_wav_i16(&bench.recording, &sound, 16_000).unwrap();
+    let output = pipe(bench.command("stream").arg(&bench.recording), &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}
+
+#[test]
 fn a_recording_shorter_than_a_window_is_remarked_upon() {
     let bench = Bench::new();
     audio::write_wav_i16(&bench.recording, &[0.1; 160], 16_000).unwrap();

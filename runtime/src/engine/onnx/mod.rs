@@ -147,7 +147,11 @@ impl Stream for SharedStream {
 
     fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
         check_lengths(0, 0, out.len(), usize::from(self.meta.arch.classes))?;
-        self.shared.push(samples.iter().copied(), out)
+        self.shared.push(samples.iter().copied(), Some(out))
+    }
+
+    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
+        self.shared.push(samples.iter().copied(), None)
     }
 }
 

@@ -96,7 +96,7 @@ fn shared(shared: &mut Shared<Stages>, classes: usize, pieces: &[&[f32]]) -> Vec
         let mut piece = *piece;
         while !piece.is_empty() {
             let mut out = vec![0.0; classes];
-            let (taken, ended) = shared.push(piece.iter().copied(), &mut out).unwrap();
+            let (taken, ended) = shared.push(piece.iter().copied(), Some(&mut out)).unwrap();
             piece = &piece[taken..];
             found.extend(ended.then_some(out));
         }

@@ -10,31 +10,33 @@ use cpal::{
     StreamConfig, StreamInstant, U24,
 };
 
-use super::super::queue::SampleQueue;
+use super::super::Channel;
+use super::super::ring::RingWriter;
 
 /// The longest gap believed, in seconds.
 const LONGEST_GAP_S: u64 = 3600;
 
-/// Makes a stream that fills `queue` with what `device` hears.
+/// Makes a stream that fills the ring with what `device` hears.
 pub(super) fn build(
     device: &Device,
     config: StreamConfig,
     format: SampleFormat,
-    queue: &Arc<SampleQueue>,
+    channel: Channel,
+    writer: RingWriter,
 ) -> Result<cpal::Stream, cpal::Error> {
     match format {
-        SampleFormat::I8 => capture::<i8>(device, config, queue),
-        SampleFormat::I16 => capture::<i16>(device, config, queue),
-        SampleFormat::I24 => capture::<I24>(device, config, queue),
-        SampleFormat::I32 => capture::<i32>(device, config, queue),
-        SampleFormat::I64 => capture::<i64>(device, config, queue),
-        SampleFormat::U8 => capture::<u8>(device, config, queue),
-        SampleFormat::U16 => capture::<u16>(device, config, queue),
-        SampleFormat::U24 => capture::<U24>(device, config, queue),
-        SampleFormat::U32 => capture::<u32>(device, config, queue),
-        SampleFormat::U64 => capture::<u64>(device, config, queue),
-        SampleFormat::F32 => capture::<f32>(device, config, queue),
-        SampleFormat::F64 => capture::<f64>(device, config, queue),
+        SampleFormat::I8 => capture::<i8>(device, config, channel, writer),
+        SampleFormat::I16 => capture::<i16>(device, config, channel, writer),
+        SampleFormat::I24 => capture::<I24>(device, config, channel, writer),
+        SampleFormat::I32 => capture::<i32>(device, config, channel, writer),
+        SampleFormat::I64 => capture::<i64>(device, config, channel, writer),
+        SampleFormat::U8 => capture::<u8>(device, config, channel, writer),
+        SampleFormat::U16 => capture::<u16>(device, config, channel, writer),
+        SampleFormat::U24 => capture::<U24>(device, config, channel, writer),
+        SampleFormat::U32 => capture::<u32>(device, config, channel, writer),
+        SampleFormat::U64 => capture::<u64>(device, config, channel, writer),
+        SampleFormat::F32 => capture::<f32>(device, config, channel, writer),
+        SampleFormat::F64 => capture::<f64>(device, config, channel, writer),
         other => Err(cpal::Error::with_message(
             ErrorKind::UnsupportedConfig,
             format!("sample format {other} is not supported"),
@@ -45,28 +47,30 @@ pub(super) fn build(
 fn capture<T>(
     device: &Device,
     config: StreamConfig,
-    queue: &Arc<SampleQueue>,
+    channel: Channel,
+    writer: RingWriter,
 ) -> Result<cpal::Stream, cpal::Error>
 where
     T: SizedSample,
     f32: FromSample<T>,
 {
     let overrun = Arc::new(AtomicBool::new(false));
+    let end = writer.end();
     let mut recorder = Recorder {
-        queue: Arc::clone(queue),
+        writer,
         overrun: Arc::clone(&overrun),
         channels: usize::from(config.channels),
+        channel,
         rate_hz: config.sample_rate,
         mono: Vec::new(),
         last: None,
         start: None,
         frames: 0,
     };
-    let queue = Arc::clone(queue);
     let on_error = move |error: cpal::Error| match error.kind() {
         ErrorKind::Xrun => overrun.store(true, Ordering::Relaxed),
         ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
-        _ => queue.fail(error.to_string()),
+        _ => end.fail(error.to_string()),
     };
     let on_data = move |data: &[T], info: &InputCallbackInfo| {
         recorder.take(data, info.timestamp().capture);
@@ -76,10 +80,11 @@ where
 
 /// What the capture callback does.
 struct Recorder {
-    queue: Arc<SampleQueue>,
+    writer: RingWriter,
     /// Set when the device has overwritten samples before they were read.
     overrun: Arc<AtomicBool>,
     channels: usize,
+    channel: Channel,
     rate_hz: u32,
     mono: Vec<f32>,
     /// Time and length of the last block.
@@ -96,20 +101,27 @@ impl Recorder {
         f32: FromSample<T>,
     {
         let scale = 1.0 / self.channels as f64;
+        let frames = data.chunks_exact(self.channels);
         self.mono.clear();
-        self.mono.extend(data.chunks_exact(self.channels).map(|frame| {
-            let sum: f64 = frame.iter().map(|&sample| f64::from(f32::from_sample(sample))).sum();
-            (sum * scale) as f32
-        }));
+        match self.channel {
+            Channel::Mix => self.mono.extend(frames.map(|frame| {
+                let samples = frame.iter().map(|&sample| f64::from(f32::from_sample(sample)));
+                (samples.sum::<f64>() * scale) as f32
+            })),
+            Channel::One(channel) => {
+                let index = usize::from(channel - 1);
+                self.mono.extend(frames.map(|frame| f32::from_sample(frame[index])));
+            }
+        }
         let frames = self.mono.len() as u64;
         if self.overrun.swap(false, Ordering::Relaxed) {
             let missed = self.samples_missed(captured);
-            self.queue.push_gap(missed);
+            self.writer.push_gap(missed);
             self.frames += missed;
         }
         self.last = Some((captured, frames));
         let patience = self.patience(frames);
-        self.queue.push(&self.mono, patience);
+        self.writer.push(&self.mono, patience);
     }
 
     /// How long the device can do without being read.
@@ -137,47 +149,55 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::ring::{RingReader, ring};
     use super::*;
 
-    #[test]
-    fn channels_are_averaged_and_overruns_bridged() {
-        let queue = Arc::new(SampleQueue::new(1000));
-        let overrun = Arc::new(AtomicBool::new(false));
-        let mut recorder = Recorder {
-            queue: Arc::clone(&queue),
-            overrun: Arc::clone(&overrun),
-            channels: 2,
+    fn recorder(channels: usize, channel: Channel) -> (Recorder, RingReader) {
+        let (writer, reader) = ring(1000);
+        let recorder = Recorder {
+            writer,
+            overrun: Arc::new(AtomicBool::new(false)),
+            channels,
+            channel,
             rate_hz: 1000,
             mono: Vec::new(),
             last: None,
             start: None,
             frames: 0,
         };
-        recorder.take(&[i16::MIN, 0, 1 << 14, 1 << 14], StreamInstant::from_millis(0));
-        overrun.store(true, Ordering::Relaxed);
-        recorder.take(&[u16::MAX / 2 + 1; 4], StreamInstant::from_millis(5));
+        (recorder, reader)
+    }
+
+    fn drain(reader: &mut RingReader) -> Vec<f32> {
         let mut out = Vec::new();
-        for _ in 0..4 {
-            queue.pop(&mut out, 100, Duration::ZERO).unwrap();
+        while reader.backlog() > 0 {
+            reader.pop(&mut out, 100, Duration::ZERO).unwrap();
         }
-        assert_eq!(out, [-0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(queue.lost(), 3);
+        out
+    }
+
+    #[test]
+    fn channels_are_averaged_and_overruns_bridged() {
+        let (mut recorder, mut reader) = recorder(2, Channel::Mix);
+        recorder.take(&[i16::MIN, 0, 1 << 14, 1 << 14], StreamInstant::from_millis(0));
+        recorder.overrun.store(true, Ordering::Relaxed);
+        recorder.take(&[u16::MAX / 2 + 1; 4], StreamInstant::from_millis(5));
+        assert_eq!(drain(&mut reader), [-0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!((reader.lost(), reader.overruns()), (3, 1));
+    }
+
+    #[test]
+    fn a_single_channel_is_heard_alone() {
+        let (mut recorder, mut reader) = recorder(2, Channel::One(2));
+        recorder.take(&[0, i16::MIN, 1 << 14, 0], StreamInstant::from_millis(0));
+        assert_eq!(drain(&mut reader), [-1.0, 0.0]);
     }
 
     #[test]
     fn a_device_ahead_of_its_time_can_wait() {
-        let mut recorder = Recorder {
-            queue: Arc::new(SampleQueue::new(10)),
-            overrun: Arc::new(AtomicBool::new(false)),
-            channels: 1,
-            rate_hz: 100,
-            mono: Vec::new(),
-            last: None,
-            start: None,
-            frames: 0,
-        };
-        assert_eq!(recorder.patience(5), Duration::from_millis(50));
-        assert_eq!(recorder.patience(100_000), Duration::from_secs(1000));
-        assert!(recorder.patience(5) > Duration::from_secs(900));
+        let (mut recorder, _reader) = recorder(1, Channel::Mix);
+        assert_eq!(recorder.patience(50), Duration::from_millis(50));
+        assert_eq!(recorder.patience(1_000_000), Duration::from_secs(1000));
+        assert!(recorder.patience(50) > Duration::from_secs(900));
     }
 }

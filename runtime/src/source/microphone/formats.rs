@@ -60,6 +60,7 @@ impl std::fmt::Display for Kind {
 pub(super) fn choose(
     ranges: Vec<SupportedStreamConfigRange>,
     wanted_hz: u32,
+    least_channels: u16,
 ) -> Option<(StreamConfig, SampleFormat)> {
     let rank = |range: &SupportedStreamConfigRange| {
         let format = match range.sample_format() {
@@ -75,7 +76,7 @@ pub(super) fn choose(
         (rate_rank(rate_of(range, wanted_hz), wanted_hz), range.channels(), format)
     };
     let usable = ranges.into_iter().filter(|range| {
-        range.channels() > 0
+        range.channels() >= least_channels.max(1)
             && !range.sample_format().is_dsd()
             && (audio::MIN_RATE_HZ..=audio::MAX_RATE_HZ).contains(&rate_of(range, wanted_hz))
     });
@@ -131,7 +132,7 @@ mod tests {
     }
 
     fn chosen(ranges: Vec<SupportedStreamConfigRange>) -> Option<(u32, u16, SampleFormat)> {
-        let (config, format) = choose(ranges, 16_000)?;
+        let (config, format) = choose(ranges, 16_000, 1)?;
         Some((config.sample_rate, config.channels, format))
     }
 
@@ -158,6 +159,17 @@ mod tests {
     }
 
     #[test]
+    fn a_device_must_have_the_channel_that_is_heard() {
+        let ranges = vec![
+            range(1, (16_000, 16_000), SampleFormat::I16),
+            range(4, (16_000, 16_000), SampleFormat::I16),
+            range(8, (16_000, 16_000), SampleFormat::I16),
+        ];
+        let channels = |least| Some(choose(ranges.clone(), 16_000, least)?.0.channels);
+        assert_eq!([1, 2, 4, 9].map(channels), [Some(1), Some(4), Some(4), None]);
+    }
+
+    #[test]
     fn software_converters_are_asked_for_the_usual_rate() {
         let ranges = vec![
             range(2, (4_000, u32::MAX), SampleFormat::F32),
@@ -173,7 +185,7 @@ mod tests {
             let sizes = SupportedBufferSize::Range { min, max };
             let range =
                 SupportedStreamConfigRange::new(1, 16_000, 16_000, sizes, SampleFormat::I16);
-            choose(vec![range], 16_000).map(|(config, _)| config.buffer_size)
+            choose(vec![range], 16_000, 1).map(|(config, _)| config.buffer_size)
         };
         assert_eq!(size(1, u32::MAX), Some(BufferSize::Fixed(1000)));
         assert_eq!(size(64, 512), Some(BufferSize::Fixed(512)));

@@ -3,17 +3,19 @@
 mod capture;
 mod formats;
 
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use cpal::Device;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{Device, SampleFormat, StreamConfig};
 
-use super::queue::SampleQueue;
-use super::{Source, SourceError};
+use super::ring::{RingClosed, RingReader, ring};
+use super::{Channel, Health, Source, SourceError};
 
 /// Seconds of sound that may wait to be classified.
 const QUEUE_SECONDS: usize = 10;
+/// The rate of most models.
+const USUAL_RATE_HZ: u32 = 16_000;
 /// Longest block delivered, as a fraction of a second.
 const BLOCKS_PER_SECOND: usize = 10;
 /// Time after which an empty block is delivered.
@@ -24,7 +26,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// A microphone that is being listened to.
 pub struct Microphone {
     stream: Option<cpal::Stream>,
-    queue: Arc<SampleQueue>,
+    /// Gone once nobody listens any more.
+    reader: Option<RingReader>,
+    lag: Lag,
     block: Vec<f32>,
     name: String,
     format: String,
@@ -34,6 +38,23 @@ pub struct Microphone {
 impl std::fmt::Debug for Microphone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Microphone").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How far the reader has fallen behind real time. A device that is ahead of its time (see [`capture`]) fills the
+/// ring as well, but nobody is late then.
+#[derive(Debug, Default)]
+struct Lag {
+    last: Option<Instant>,
+    seconds: f64,
+}
+
+impl Lag {
+    /// Takes the seconds of sound that were read, and when. A clock of the device that is faster or slower than ours
+    /// does not add up: nobody is ahead, and the ring bounds what is behind.
+    fn read(&mut self, now: Instant, sound_s: f64) {
+        let passed = self.last.replace(now).map_or(0.0, |last| (now - last).as_secs_f64());
+        self.seconds = (self.seconds + passed - sound_s).max(0.0);
     }
 }
 
@@ -48,6 +69,8 @@ pub struct InputDevice {
     pub is_default: bool,
     /// Rates, channels and sample formats, or why they are not known.
     pub formats: Result<Vec<String>, String>,
+    /// What it is asked for where sound at 16 kHz is wanted.
+    pub chosen: Option<String>,
 }
 
 /// All microphones of this computer.
@@ -62,10 +85,16 @@ pub fn input_devices() -> Result<Vec<InputDevice>, SourceError> {
         .map(|device| {
             let name = device_name(device);
             let formats = device.supported_input_configs().map_err(|error| error.to_string());
+            let formats = formats.map(Iterator::collect::<Vec<_>>);
+            let chosen = formats.as_ref().ok().and_then(|formats| {
+                let (config, format) = formats::choose(formats.clone(), USUAL_RATE_HZ, 1)?;
+                Some(format_text(&config, format))
+            });
             InputDevice {
                 description: device.to_string(),
                 is_default: default.as_ref() == Some(&name),
-                formats: formats.map(|ranges| formats::describe(ranges.collect())),
+                formats: formats.map(formats::describe),
+                chosen,
                 name,
             }
         })
@@ -82,7 +111,7 @@ impl Microphone {
     ///
     /// # Errors
     /// [`SourceError::NoMicrophone`], [`SourceError::UnknownDevice`] and [`SourceError::Device`].
-    pub fn open(name: Option<&str>, wanted_hz: u32) -> Result<Self, SourceError> {
+    pub fn open(name: Option<&str>, channel: Channel, wanted_hz: u32) -> Result<Self, SourceError> {
         let host = cpal::default_host();
         let device = find(&host, name)?;
         let device_name = device_name(&device);
@@ -92,19 +121,23 @@ impl Microphone {
         };
         let ranges = device.supported_input_configs().map_err(fail)?.collect();
         let (config, format) =
-            formats::choose(ranges, wanted_hz).ok_or_else(|| SourceError::Device {
-                name: device_name.clone(),
-                reason: "it offers no format that this program reads".to_owned(),
+            formats::choose(ranges, wanted_hz, channel.least()).ok_or_else(|| {
+                let reason = match channel {
+                    Channel::Mix => "it offers no format that this program reads".to_owned(),
+                    Channel::One(channel) => format!("it has no channel {channel}"),
+                };
+                SourceError::Device { name: device_name.clone(), reason }
             })?;
         let rate_hz = config.sample_rate;
-        let queue = Arc::new(SampleQueue::new(QUEUE_SECONDS * rate_hz as usize));
-        let stream = capture::build(&device, config, format, &queue).map_err(fail)?;
+        let (writer, reader) = ring(QUEUE_SECONDS * rate_hz as usize);
+        let stream = capture::build(&device, config, format, channel, writer).map_err(fail)?;
         stream.play().map_err(fail)?;
         Ok(Self {
             stream: Some(stream),
-            queue,
+            reader: Some(reader),
+            lag: Lag::default(),
             block: Vec::new(),
-            format: format!("{rate_hz} Hz, {}, {format}", channels(config.channels)),
+            format: format_text(&config, format),
             name: device_name,
             rate_hz,
         })
@@ -129,21 +162,38 @@ impl Source for Microphone {
     fn next_block(&mut self) -> Result<Option<&[f32]>, SourceError> {
         self.block.clear();
         let most = (self.rate_hz as usize / BLOCKS_PER_SECOND).max(1);
-        match self.queue.pop(&mut self.block, most, PATIENCE) {
-            Ok(()) => Ok(Some(&self.block)),
-            Err(reason) => Err(SourceError::Stopped { name: self.name.clone(), reason }),
+        let Some(reader) = &mut self.reader else { return Ok(None) };
+        match reader.pop(&mut self.block, most, PATIENCE) {
+            Ok(()) => {
+                self.lag.read(Instant::now(), self.block.len() as f64 / f64::from(self.rate_hz));
+                Ok(Some(&self.block))
+            }
+            Err(closed) => {
+                let reason = match closed {
+                    RingClosed::Failed(reason) => reason,
+                    RingClosed::Ended => "the sound system ended it".to_owned(),
+                };
+                Err(SourceError::Stopped { name: self.name.clone(), reason })
+            }
         }
     }
 
-    fn lost_samples(&self) -> u64 {
-        self.queue.lost()
+    fn health(&self) -> Health {
+        let reader = self.reader.as_ref();
+        let lag = (self.lag.seconds * f64::from(self.rate_hz)) as u64;
+        Health {
+            lost_samples: reader.map_or(0, RingReader::lost),
+            overruns: reader.map_or(0, RingReader::overruns),
+            backlog: reader.map_or(0, RingReader::backlog).min(lag),
+            ..Health::default()
+        }
     }
 }
 
 impl Drop for Microphone {
     /// Stops listening. A driver that does not return is left behind after half a second.
     fn drop(&mut self) {
-        self.queue.close();
+        drop(self.reader.take());
         let stream = self.stream.take();
         let (done, wait) = mpsc::channel();
         let stopper = std::thread::Builder::new().name("microphone-stop".to_owned());
@@ -157,8 +207,10 @@ impl Drop for Microphone {
     }
 }
 
-fn channels(count: u16) -> String {
-    if count == 1 { "1 channel".to_owned() } else { format!("{count} channels") }
+/// Rate, channels and sample format, for people.
+fn format_text(config: &StreamConfig, format: SampleFormat) -> String {
+    let noun = if config.channels == 1 { "channel" } else { "channels" };
+    format!("{} Hz, {} {noun}, {format}", config.sample_rate, config.channels)
 }
 
 /// The name that a device is asked for by.
@@ -188,4 +240,24 @@ fn find(host: &cpal::Host, name: Option<&str>) -> Result<Device, SourceError> {
     let is_meant = |device: &Device| device_name(device) == name || device.to_string() == name;
     let found = all.into_iter().find(is_meant);
     found.ok_or_else(|| SourceError::UnknownDevice { name: name.to_owned(), devices: names })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_slowly_is_late_and_a_fast_clock_does_not_hide_it() {
+        let (start, mut lag, mut now) = (Instant::now(), Lag::default(), 0.0);
+        let mut read = |lag: &mut Lag, pause_s: f64| {
+            now += pause_s;
+            lag.read(start + Duration::from_secs_f64(now), 0.1);
+        };
+        (0..1000).for_each(|_| read(&mut lag, 0.09));
+        assert_eq!(lag.seconds, 0.0);
+        (0..10).for_each(|_| read(&mut lag, 0.3));
+        assert!((lag.seconds - 2.0).abs() < 1e-6);
+        (0..30).for_each(|_| read(&mut lag, 0.01));
+        assert_eq!(lag.seconds, 0.0);
+    }
 }
