@@ -58,7 +58,7 @@ impl From<FormatError> for AuricleStatus {
             FormatError::Truncated { .. } => Self::Truncated,
             FormatError::Checksum => Self::Checksum,
             FormatError::Malformed => Self::Malformed,
-            FormatError::Arch(_) => Self::Network,
+            FormatError::Arch(_) | FormatError::Gates => Self::Network,
             FormatError::DataLength { .. } | FormatError::LayerCount | FormatError::Layer(_) => {
                 Self::Weights
             }

@@ -11,7 +11,12 @@
 mod level;
 mod network;
 mod observer;
+#[cfg(feature = "gates")]
 mod passes;
+#[cfg(not(feature = "gates"))]
+#[path = "no_passes.rs"]
+mod passes;
+#[cfg(feature = "gates")]
 mod step;
 mod window;
 

@@ -54,7 +54,7 @@ impl<F: FnMut(&Node)> Builder<F> {
 
     fn block(&mut self, layer: LayerName, block: &Block, input: Map) -> Map {
         let channels = usize::from(block.channels);
-        let (pool, kind) = (usize::from(block.pool), block.kind);
+        let (pool, kind) = (usize::from(block.pool), block.kind());
         let (kernel, padding) = (usize::from(block.kernel), block.padding());
         let relu = Activation::Relu;
         let conv = Same { kernel, padding, norm: true, activation: relu, pool, dropout: false };
@@ -166,7 +166,7 @@ impl ArchSpec {
         let mut builder = Builder { each, made: 0 };
         let mut map = self.stem(&mut builder)?;
         let mut levels = heapless::Vec::<Map, MAX_LEVELS>::new();
-        let pooled = usize::from(self.head.levels);
+        let pooled = usize::from(self.head.levels());
         for (index, block) in self.blocks.iter().enumerate() {
             let layer = LayerName::Block(index + 1);
             check_block(layer, block, map)?;
@@ -216,7 +216,7 @@ impl ArchSpec {
         if classes < fewest {
             return fail(LayerName::Classifier, Problem::TooFewClasses { classes });
         }
-        let (levels, blocks) = (usize::from(self.head.levels), self.blocks.len());
+        let (levels, blocks) = (usize::from(self.head.levels()), self.blocks.len());
         if levels > blocks.min(MAX_LEVELS) {
             return fail(LayerName::Head, Problem::TooManyLevels { levels, blocks });
         }
@@ -297,7 +297,7 @@ fn check_block(layer: LayerName, block: &Block, input: Map) -> Result<(), ArchEr
     if block.kernel == 0 || pool == 0 {
         return fail(layer, Problem::ZeroSize);
     }
-    if block.kind.gate().is_some_and(super::Alpha::is_zero) {
+    if block.kind().gate().is_some_and(super::Alpha::is_zero) {
         return fail(layer, Problem::NoGate);
     }
     if pool > len {

@@ -22,7 +22,7 @@
 use super::{LayerName, MAX_BLOCKS, MAX_LEVELS};
 
 /// The most nodes of a block.
-const BLOCK_NODES: usize = 7;
+const BLOCK_NODES: usize = if cfg!(feature = "gates") { 7 } else { 1 };
 /// The most nodes of a network.
 pub const MAX_NODES: usize = MAX_BLOCKS * BLOCK_NODES + 4;
 /// Share of a residual block's inner activations that training drops (Res-2, `ReSE`-2).

@@ -21,6 +21,13 @@ struct Readable {
     levels: u8,
 }
 
+impl Head {
+    /// [`Head::levels`], where there can be any.
+    pub(crate) const fn levels(&self) -> u8 {
+        if cfg!(feature = "gates") { self.levels } else { 0 }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 const fn is_zero(levels: &u8) -> bool {
     *levels == 0

@@ -112,15 +112,15 @@ impl LayerTable {
     #[must_use]
     pub fn samples_used(&self, arch: &ArchSpec) -> usize {
         let [stem, blocks @ .., _, _] = self.layers.as_slice() else { return 0 };
-        let first_level = blocks.len() - usize::from(arch.head.levels);
+        let first_level = blocks.len() - usize::from(arch.head.levels());
         let mut columns = blocks.last().map_or(0, |last| last.out_len);
         for (index, (layer, block)) in blocks.iter().zip(&arch.blocks).enumerate().rev() {
             if index >= first_level {
                 columns = layer.out_len;
             }
-            let after = block.padding().1 * block.kind.convolutions();
+            let after = block.padding().1 * block.kind().convolutions();
             columns = (columns * block.pool as usize + after).min(layer.in_len);
-            if block.kind.is_residual() && block.kind.gate().is_some() {
+            if block.kind().is_residual() && block.kind().gate().is_some() {
                 // The gate reads what pooling drops.
                 columns = layer.in_len;
             }

@@ -88,6 +88,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// [`Block::kind`], where that can be another than basic: else the compiler leaves out what all others need.
+    pub(crate) const fn kind(&self) -> BlockKind {
+        if cfg!(feature = "gates") { self.kind } else { BlockKind::Basic }
+    }
+
     /// Zero columns that "same" padding puts before and after the input.
     #[must_use]
     pub const fn padding(&self) -> (usize, usize) {
@@ -111,6 +116,11 @@ impl ArchSpec {
     /// Whether the network is a plain chain: basic blocks, and a head that reads all columns.
     #[must_use]
     pub fn is_chain(&self) -> bool {
+        // What reads models refuses all others.
+        cfg!(not(feature = "gates")) || self.has_basic_blocks_only()
+    }
+
+    pub(crate) fn has_basic_blocks_only(&self) -> bool {
         self.head.levels == 0 && self.blocks.iter().all(|block| block.kind == BlockKind::Basic)
     }
 }

@@ -239,7 +239,7 @@ impl Block {
     /// pool.
     #[must_use]
     pub const fn same_and_pool(&self) -> ((usize, usize), usize) {
-        let ((before, after), count) = (self.padding(), self.kind.convolutions());
+        let ((before, after), count) = (self.padding(), self.kind().convolutions());
         ((before * count, after * count), self.pool as usize)
     }
 }
@@ -249,12 +249,12 @@ impl ArchSpec {
     /// level that the head reads.
     #[must_use]
     pub fn shareable_levels(&self) -> usize {
-        let read_by_head = usize::from(self.head.levels).saturating_sub(1);
+        let read_by_head = usize::from(self.head.levels()).saturating_sub(1);
         let most = self.blocks.len() - read_by_head.min(self.blocks.len());
-        let gate = self.blocks.iter().position(|block| block.kind.gate().is_some());
+        let gate = self.blocks.iter().position(|block| block.kind().gate().is_some());
         let before_gate = gate.map_or(most, |index| {
             // The convolution of an SE block lies before its gate.
-            if self.blocks[index].kind.is_residual() { index } else { index + 1 }
+            if self.blocks[index].kind().is_residual() { index } else { index + 1 }
         });
         1 + before_gate.min(most)
     }

@@ -23,6 +23,8 @@ pub enum FormatError {
     Malformed,
     /// The network cannot be built.
     Arch(ArchError),
+    /// The network has gates, shortcuts or global maxima, and this program was built without them.
+    Gates,
     /// There are more or fewer weights than the network has.
     DataLength {
         /// Bytes that the network needs.
@@ -56,6 +58,10 @@ impl fmt::Display for FormatError {
             Self::Checksum => write!(f, "the model is damaged: its checksum does not match"),
             Self::Malformed => write!(f, "the model's description cannot be read"),
             Self::Arch(error) => write!(f, "the model's network cannot be built: {error}"),
+            Self::Gates => write!(
+                f,
+                "the model's network has gates, shortcuts or global maxima; build this program with the feature `gates`"
+            ),
             Self::DataLength { needed } => {
                 write!(f, "the model's weights do not fit its network, which needs {needed} bytes")
             }

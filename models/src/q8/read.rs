@@ -178,6 +178,9 @@ impl<'a> Model<'a> {
 
     #[inline(never)]
     fn check(&self) -> Result<(), FormatError> {
+        if cfg!(not(feature = "gates")) && !self.arch.has_basic_blocks_only() {
+            return Err(FormatError::Gates);
+        }
         self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
         // As bytes: the search for characters is a kilobyte of code.
         let labels = || self.labels.as_bytes().split(|byte| *byte == b'\n');

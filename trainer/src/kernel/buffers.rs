@@ -24,13 +24,7 @@ pub(super) struct Buffer {
 impl Buffer {
     /// An array of `len` elements. Its contents are whatever its last user left.
     pub(super) fn new(len: usize) -> Self {
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |(_, data): &(usize, &Vec<f32>)| data.len() >= len;
-        let best = free.iter().enumerate().filter(fits).min_by_key(|(_, data)| data.len());
-        // A much larger array is left for a larger need.
-        let best = best.filter(|(_, data)| data.len() <= 2 * len).map(|(index, _)| index);
-        let reused = best.map(|index| free.swap_remove(index));
-        drop(free);
+        let reused = take(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner), len);
         Self { data: reused.unwrap_or_else(|| zeros(len)), len }
     }
 }
@@ -52,11 +46,22 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() >= KEPT {
-            free.remove(0);
-        }
-        free.push(std::mem::take(&mut self.data));
+        give(&mut free, std::mem::take(&mut self.data));
     }
+}
+
+/// The array of at least `len` elements that fits best; a much larger one is left for a larger need.
+fn take(free: &mut Vec<Vec<f32>>, len: usize) -> Option<Vec<f32>> {
+    let fits = |(_, data): &(usize, &Vec<f32>)| (len..=2 * len).contains(&data.len());
+    let best = free.iter().enumerate().filter(fits).min_by_key(|(_, data)| data.len());
+    best.map(|(index, _)| index).map(|index| free.swap_remove(index))
+}
+
+fn give(free: &mut Vec<Vec<f32>>, data: Vec<f32>) {
+    if free.len() >= KEPT {
+        free.remove(0);
+    }
+    free.push(data);
 }
 
 /// Zeros, written by all threads.
@@ -71,17 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_buffer_is_used_again() {
-        // Other tests use the same arrays, and may take this one in between.
-        let again = (0..100).any(|_| {
-            let mut first = Buffer::new(123_457);
-            first.fill(7.0);
-            drop(first);
-            let second = Buffer::new(123_450);
-            assert_eq!(second.len(), 123_450);
-            second[99] == 7.0
-        });
-        assert!(again);
+    fn the_array_that_fits_best_is_used_again() {
+        let mut free = Vec::new();
+        [100, 30, 50].into_iter().for_each(|len| give(&mut free, vec![len as f32; len]));
+        assert_eq!(take(&mut free, 40).unwrap()[0], 50.0);
+        assert!(take(&mut free, 49).is_none(), "100 is much larger, 30 too small");
+        assert_eq!(take(&mut free, 50).unwrap()[0], 100.0);
+        (0..2 * KEPT).for_each(|_| give(&mut free, Vec::new()));
+        assert_eq!(free.len(), KEPT);
+    }
+
+    #[test]
+    fn buffers_have_the_length_asked_for() {
+        drop(Buffer::new(123_457));
+        assert_eq!(Buffer::new(123_450).len(), 123_450);
     }
 
     #[test]
