@@ -48,6 +48,18 @@ fn strict(hop: u32) -> DecisionDefaults {
     DecisionDefaults { min_count: 2, release, cooldowns, gate: 30_000_000, ..decision(hop) }
 }
 
+/// The samples in pieces of these lengths, and what is left.
+fn cut_at<'a>(samples: &'a [f32], cuts: &[usize]) -> Vec<&'a [f32]> {
+    let (mut blocks, mut rest) = (Vec::new(), samples);
+    for cut in cuts {
+        let (block, tail) = rest.split_at((*cut).min(rest.len()));
+        blocks.push(block);
+        rest = tail;
+    }
+    blocks.push(rest);
+    blocks
+}
+
 fn run_with(
     window: u32,
     decision: &DecisionDefaults,
@@ -163,14 +175,7 @@ proptest! {
         };
         let samples: Vec<f32> = parts.iter().flat_map(part).collect();
         let whole = run_with(window, &strict(hop), 16_000, &[&samples]);
-        let mut blocks = Vec::new();
-        let mut rest = samples.as_slice();
-        for cut in cuts {
-            let (block, tail) = rest.split_at(cut.min(rest.len()));
-            blocks.push(block);
-            rest = tail;
-        }
-        blocks.push(rest);
+        let blocks = cut_at(&samples, &cuts);
         prop_assert_eq!(run_with(window, &strict(hop), 16_000, &blocks), whole);
     }
 
@@ -182,14 +187,7 @@ proptest! {
         rate_hz in prop::sample::select(vec![8_000, 16_000, 44_100, 48_000]),
     ) {
         let whole = run(window, hop, rate_hz, &[&samples]);
-        let mut blocks = Vec::new();
-        let mut rest = samples.as_slice();
-        for cut in cuts {
-            let (block, tail) = rest.split_at(cut.min(rest.len()));
-            blocks.push(block);
-            rest = tail;
-        }
-        blocks.push(rest);
+        let blocks = cut_at(&samples, &cuts);
         prop_assert_eq!(run(window, hop, rate_hz, &blocks), whole);
     }
 }
