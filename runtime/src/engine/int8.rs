@@ -8,14 +8,15 @@ use std::path::Path;
 use audio::to_i16;
 use bytemuck::{cast_slice, cast_slice_mut};
 use firmware_sim::batch::{BatchLayer, Rows, Values, ValuesMut};
-use models::arch::{ArchSpec, LayerTable, Streaming, Task};
+use models::arch::{ArchSpec, LayerTable, Task};
 use models::meta::{ModelMeta, Provenance};
 use models::q8;
 use models::quant::{Factor, requantize, sigmoid, softmax};
 use models::stream::{Q15, to_f32};
 
-use super::shared::{self, Layers, Run, Shape, Shared};
-use super::{Engine, EngineError, Rolling, Stream, Work, check_lengths};
+use super::shared::{self, Layers, Run, Shape};
+use super::shared_stream::SharedStream;
+use super::{Engine, EngineError, Rolling, Stream, check_lengths};
 
 /// Samples that the stem may read beyond a window's end: its weights there are zero.
 const BEYOND: usize = 4;
@@ -80,8 +81,7 @@ impl Int8Engine {
         match (network, shared::cheapest(&meta.arch, hop, LEVEL_MACS)) {
             (Computation::Chain(network), Some(streaming)) => {
                 let levels = LevelsOf { shared: streaming.shared.len(), network: *network };
-                let shared = Shared::new(levels, &meta.arch, &streaming);
-                Box::new(Int8Stream { meta, streaming, shared })
+                Box::new(SharedStream::new(levels, meta, streaming))
             }
             (network, _) => Box::new(Rolling::new(Self { meta, network }, hop)),
         }
@@ -119,36 +119,6 @@ impl Engine for Int8Engine {
             Computation::Passes(network) => network.posteriors(&samples, out),
         }
         Ok(())
-    }
-}
-
-/// A stream whose windows share their columns.
-struct Int8Stream {
-    meta: ModelMeta,
-    streaming: Streaming,
-    shared: Shared<LevelsOf>,
-}
-
-impl Stream for Int8Stream {
-    fn meta(&self) -> &ModelMeta {
-        &self.meta
-    }
-
-    fn work(&self) -> Work {
-        Work::shared(&self.meta.arch, &self.streaming)
-    }
-
-    fn reset(&mut self) {
-        self.shared.reset();
-    }
-
-    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
-        check_lengths(0, 0, out.len(), usize::from(self.meta.arch.classes))?;
-        self.shared.push(samples.iter().copied().map(to_i16), Some(out))
-    }
-
-    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
-        self.shared.push(samples.iter().copied().map(to_i16), None)
     }
 }
 
@@ -283,6 +253,10 @@ struct LevelsOf {
 impl Layers for LevelsOf {
     type Sample = i16;
     const UNKNOWN: i16 = i16::MIN;
+
+    fn sample(value: f32) -> i16 {
+        to_i16(value)
+    }
 
     fn words(&self, level: usize) -> usize {
         self.network.words[level]
