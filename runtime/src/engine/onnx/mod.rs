@@ -27,8 +27,6 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 pub(in crate::engine) use guard::one_line;
-#[cfg(test)]
-pub(in crate::engine) use shared_tests::arches;
 
 use chain::Chain;
 use guard::guarded;
