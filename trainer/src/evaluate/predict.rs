@@ -188,6 +188,7 @@ mod tests {
         let clip = |samples: &[i16]| Clip {
             name: "a".into(),
             class: 0,
+            tags: [].into(),
             speaker: None,
             samples: samples.into(),
         };
