@@ -10,6 +10,7 @@ pub mod data_synth;
 pub mod describe;
 pub mod evaluate;
 pub mod evaluate_stream;
+mod evaluate_tags;
 pub mod export;
 pub mod fit;
 mod footprint;
