@@ -4,6 +4,7 @@ pub mod bench;
 pub mod crossval;
 pub mod data_common;
 pub mod data_inspect;
+pub mod data_mix;
 pub mod data_negatives;
 pub mod data_stream;
 pub mod data_synth;

@@ -9,7 +9,7 @@
 //!
 //! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
-//! part. [`folder`] reads recordings that are no data set.
+//! part, [`mix`] many short ones with several events at once. [`folder`] reads recordings that are no data set.
 
 mod background;
 mod decode;
@@ -25,6 +25,7 @@ pub mod labels_tsv;
 pub(crate) mod level;
 mod lists;
 mod load;
+pub mod mix;
 mod negatives;
 mod scan;
 mod silence;
@@ -32,7 +33,7 @@ mod split;
 mod stratify;
 pub mod stream;
 pub mod synth;
-pub(crate) mod tagged;
+pub mod tagged;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

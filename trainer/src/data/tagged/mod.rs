@@ -1,10 +1,12 @@
 //! Recordings with any number of tags each: data sets for multi-label training.
 //!
 //! The tags of a clip are weak labels: they tell what is heard in it, not where. [`magnatagatune`] and [`dcase`]
-//! read the tables of two published layouts, which also say how the recordings are split.
+//! read the tables of two published layouts, which also say how the recordings are split;
+//! [`soundscapes`] writes a data set in either.
 
 mod dcase;
 mod magnatagatune;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +16,8 @@ use super::labels::BACKGROUND_FOLDER;
 use super::scan::{self, Folder, Found, Scan};
 use super::split::Split;
 use super::{Clip, DataError, Part, SplitScheme};
+
+pub use write::{Layout, soundscapes};
 
 /// What a table says of its recordings.
 #[derive(Debug, Default)]
