@@ -73,6 +73,13 @@ impl Cli {
     }
 }
 
+/// Whether the reader of standard output has gone.
+#[must_use]
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// An error and its causes in one line. A cause that is told already is not told again.
 #[must_use]
 pub fn one_line(error: &anyhow::Error) -> String {

@@ -14,7 +14,7 @@ use crate::evaluate::predict::score_name;
 use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
 use crate::fit::train::Options;
-use crate::fit::{FitConfig, Run, Stop, fit};
+use crate::fit::{FitConfig, Run, Stop, fit, progress};
 use crate::net::{Compute, DeviceChoice};
 
 /// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
@@ -100,6 +100,7 @@ impl FitArgs {
         let given = [
             ("--resume", self.resume),
             ("--fold", self.fold.is_some()),
+            ("--split", self.split.is_some()),
             ("--qat", self.qat.is_some()),
             ("--step-log", self.step_log.is_some()),
             ("--max-steps", self.max_steps.is_some()),
@@ -110,7 +111,8 @@ impl FitArgs {
     /// The same for one fold of the data, in a folder of its own.
     pub(super) fn for_fold(&self, fold: u8, out: &Path, resume: bool) -> Self {
         let config = self.config.clone().filter(|_| !resume);
-        Self { fold: Some(fold), out: out.to_owned(), config, resume, ..self.clone() }
+        let (fold, split, out) = (Some(fold), Some(SplitScheme::Folds), out.to_owned());
+        Self { fold, split, out, config, resume, ..self.clone() }
     }
 
     /// The flags that are part of the configuration.
@@ -162,7 +164,7 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
     }
     let say = |text: &str| {
         if !args.quiet {
-            eprintln!("{text}");
+            progress::line(text);
         }
     };
     let config = configuration(args)?;
@@ -297,7 +299,7 @@ pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping at the next step, with a checkpoint");
+        progress::line("stopping at the next step, with a checkpoint");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)
