@@ -58,10 +58,12 @@ pub(crate) struct Classify {
     /// Recordings: WAV, FLAC, Ogg Vorbis or MP3, of any rate.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Print the N most probable labels of each file.
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) top: usize,
-    /// Milliseconds between two windows, whose posteriors are averaged.
+    /// Print the N most probable labels of each file. [default: 1; of a model that finds tags all that reach
+    /// their thresholds]
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+    /// Milliseconds between two windows, whose posteriors are averaged. Without it a model that finds tags hears evenly
+    /// spaced windows, as many as fit into the file.
     #[arg(long, value_name = "MS")]
     pub(crate) hop: Option<f64>,
     /// How results are printed.

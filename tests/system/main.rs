@@ -10,6 +10,7 @@ mod negatives;
 mod onnx;
 mod resume;
 mod streams;
+mod tags;
 mod trained;
 mod whole_path;
 mod zoo;

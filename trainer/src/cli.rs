@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, crossval, data_inspect, data_negatives, data_stream, data_synth, describe, evaluate,
-    export, fit, tune,
+    bench, crossval, data_inspect, data_mix, data_negatives, data_stream, data_synth, describe,
+    evaluate, export, fit, tune,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -44,6 +44,8 @@ enum DataCommand {
     Synth(data_synth::SynthArgs),
     /// Make a test recording with words at known places.
     Stream(data_stream::StreamArgs),
+    /// Make a data set of soundscapes with several events at once.
+    Mix(data_mix::MixArgs),
     /// Make recordings without any command, to train with.
     Negatives(data_negatives::NegativesArgs),
 }
@@ -58,6 +60,7 @@ impl Cli {
             Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
             Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
+            Command::Data(DataCommand::Mix(args)) => data_mix::run(&args),
             Command::Data(DataCommand::Negatives(args)) => data_negatives::run(&args),
             Command::Describe(args) => describe::run(&args),
             Command::Fit(args) => fit::run(&args),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
-use models::arch::{ArchSpec, PRESETS, preset};
+use models::arch::{ArchSpec, PRESETS, Task, preset};
 use toml::{Table, Value};
 
 use super::{data_common, qat};
 use crate::data::SplitScheme;
+use crate::evaluate::predict::score_name;
 use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
 use crate::fit::train::Options;
@@ -20,7 +21,7 @@ use crate::net::{Compute, DeviceChoice};
 /// recipe.
 #[derive(Clone, Debug, clap::Args)]
 pub struct FitArgs {
-    /// Folder of the data set: one folder of recordings a class.
+    /// Folder of the data set: one folder of recordings a class, or the layout of ESC-50, `MagnaTagATune` or DCASE 2017 task 4.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Network: nano, mcu, micro, small, samplecnn-speech, …, or M^N such as 3^9.
@@ -177,7 +178,7 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
         options.hard_negatives = Some(config.hard_negatives.clone());
     }
     let data = data_common::load(&options)?;
-    let arch = architecture(&config.preset, data.labels.len())?;
+    let arch = ArchSpec { task: data.task, ..architecture(&config.preset, data.labels.len())? };
     let run = match &args.qat {
         _ if args.resume => Run::open(&args.out)?,
         Some(from) => qat::start(from, &args.out, config, &data, &compute)?,
@@ -186,9 +187,13 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
     run.check_data(&data)?;
     let megabytes = data.memory_bytes() as f64 / f64::from(1 << 20);
     say(&format!(
-        "{}: {} classes, {} training, {} validation, {} test clips, {megabytes:.0} MiB in memory{}",
+        "{}: {} {}, {} training, {} validation, {} test clips, {megabytes:.0} MiB in memory{}",
         run.config.data.display(),
         data.labels.len(),
+        match data.task {
+            Task::MultiClass => "classes",
+            Task::MultiLabel => "tags",
+        },
         data.train.len(),
         data.validation.len(),
         data.test.len(),
@@ -222,9 +227,10 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
     let stop = fit(&run, &data, &compute, &options)?;
     match &stop {
         Stop::Finished(best) => say(&format!(
-            "finished; best epoch {}: {:.2} % of the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",
+            "finished; best epoch {}: {} {:.2} % on the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",
             best.epoch + 1,
-            100.0 * best.accuracy,
+            score_name(data.task),
+            100.0 * best.score,
             out = args.out.display(),
         )),
         Stop::Interrupted | Stop::StepLimit => {

@@ -50,6 +50,8 @@ pub enum SplitScheme {
     Folds,
     /// Drawn 80/10/10 within every class, whole speakers at a time.
     Stratified,
+    /// As the publishers of a data set with tags split it (`MagnaTagATune`, DCASE 2017 task 4).
+    Published,
 }
 
 impl SplitScheme {
@@ -62,6 +64,7 @@ impl SplitScheme {
             Self::Sha1 => "sha1",
             Self::Folds => "folds",
             Self::Stratified => "stratified",
+            Self::Published => "published",
         }
     }
 }
@@ -126,6 +129,10 @@ pub(crate) fn split(task: &Task<'_>, scheme: SplitScheme) -> Result<Split, DataE
         }
         SplitScheme::Folds => Ok(done(folds::by_folds(task, task.fold)?, scheme)),
         SplitScheme::Stratified => Ok(done(stratify::stratified(task)?, scheme)),
+        SplitScheme::Published => Err(DataError::BadOption(format!(
+            "{}: has no published split; leave `--split published` out",
+            task.dir.display()
+        ))),
     }
 }
 

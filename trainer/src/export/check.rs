@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Tensor, TensorData};
-use models::arch::Task;
 use rand::RngExt as _;
 use runtime::engine::{Engine as _, EngineError, TractEngine};
 use thiserror::Error;
@@ -46,12 +44,7 @@ pub fn check(path: &Path, net: &Network, compute: &Compute) -> Result<f32, Check
         engine.posteriors(&samples, &mut file)?;
         let samples = TensorData::new(samples, [1, window]);
         let x = Tensor::<2>::from_data(samples, compute.inference_device());
-        let logits = net.forward(x, compute);
-        let own = match engine.meta().arch.task {
-            Task::MultiClass => softmax(logits, 1),
-            Task::MultiLabel => sigmoid(logits),
-        };
-        let own = own.into_data();
+        let own = net.posteriors(x, compute).into_data();
         let own: Vec<f32> = own.try_to_vec().expect("f32 posteriors");
         for (own, file) in own.iter().zip(&file) {
             // NaN on either side is a difference.

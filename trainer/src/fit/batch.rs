@@ -13,7 +13,7 @@ use crate::draw::{self, ChaCha8Rng};
 pub struct Batch {
     /// Windows, `[B, T]`.
     pub windows: Vec<f32>,
-    /// Target distributions, `[B, N]`.
+    /// Target distributions, `[B, N]`; of tags the probability of each.
     pub targets: Vec<f32>,
     /// The class that has the largest share of each target.
     pub classes: Vec<usize>,
@@ -130,7 +130,10 @@ impl<'a> Epoch<'a> {
         let augment = &self.config.augment;
         let clip = self.clip(place);
         self.load(clip, window, &mut rng);
-        let smoothing = self.config.label_smoothing / target.len() as f32;
+        // A class spreads over all of them, a tag over having it and not having it.
+        let spread = if clip.tags.is_empty() { target.len() } else { 2 };
+        let smoothing = self.config.label_smoothing / spread as f32;
+        let certain = 1.0 - self.config.label_smoothing;
         let mut share = 0.0;
         if augment.mixup > 0.0 {
             share = rng.random_range(0.0..augment.mixup) as f32;
@@ -140,9 +143,9 @@ impl<'a> Epoch<'a> {
             for (own, other) in window.iter_mut().zip(&second) {
                 *own = *own * (1.0 - share) + other * share;
             }
-            target[other.class] += share * (1.0 - self.config.label_smoothing);
+            add(other, share * certain, target);
         }
-        target[clip.class] += (1.0 - share) * (1.0 - self.config.label_smoothing);
+        add(clip, (1.0 - share) * certain, target);
         target.iter_mut().for_each(|value| *value += smoothing);
         tilt(window, symmetric(&mut rng, augment.tilt) as f32);
         self.add_noise(window, &mut rng);
@@ -182,6 +185,15 @@ impl<'a> Epoch<'a> {
         let gain = signal / level * decibels(-snr);
         window.iter_mut().zip(&noise).for_each(|(sample, noise)| *sample += gain * noise);
     }
+}
+
+/// Adds a weight at the clip's class, or at all of its tags.
+fn add(clip: &Clip, weight: f32, target: &mut [f32]) {
+    if clip.tags.is_empty() {
+        target[clip.class] += weight;
+    }
+    let tags = target.iter_mut().zip(clip.tags.iter()).filter(|(_, has)| **has);
+    tags.for_each(|(target, _)| *target += weight);
 }
 
 /// The window of a clip as evaluation and training without augmentation see it: the middle of a
@@ -255,6 +267,8 @@ fn rms(samples: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::fixtures::{loaded, magnatagatune, options};
+    use crate::fit::config::Recipe;
 
     #[test]
     fn clips_are_centred() {
@@ -272,6 +286,37 @@ mod tests {
             let scaled: Vec<f32> = integers.iter().map(|i| f32::from(*i) / I16_SCALE).collect();
             assert_eq!(floats, scaled);
         }
+    }
+
+    #[test]
+    fn tags_are_targets_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        magnatagatune(dir.path(), &["guitar", "sitar", "opera"], |at, tag| at % 3 >= tag);
+        let data = loaded(&options(dir.path()));
+        let (label_smoothing, batch) = (0.1, 4);
+        let plain = FitConfig {
+            label_smoothing,
+            batch,
+            augment: Augment::none(),
+            ..FitConfig::of_recipe(Recipe::Modern)
+        };
+        let epoch = Epoch::new(&data, &plain, 0);
+        // One second is four windows long.
+        assert_eq!(epoch.batches(), data.train.len());
+        let targets = |config: &FitConfig| -> Vec<Vec<u32>> {
+            let epoch = Epoch::new(&data, config, 0);
+            let targets = (0..epoch.batches()).flat_map(|batch| epoch.batch(batch).targets);
+            let percent: Vec<u32> = targets.map(|t| (100.0 * t).round() as u32).collect();
+            percent.chunks_exact(3).map(<[u32]>::to_vec).collect()
+        };
+        let plain_targets = targets(&plain);
+        for wanted in [[95, 5, 5], [95, 95, 5], [95, 95, 95]] {
+            assert_eq!(plain_targets.iter().filter(|t| **t == wanted).count(), 16);
+        }
+        let mixed = Augment { mixup: 0.5, ..Augment::none() };
+        let mixed = targets(&FitConfig { augment: mixed, ..plain });
+        assert!(mixed.iter().all(|t| t[0] == 95), "all of them have the first tag");
+        assert!(mixed.iter().any(|t| (10..90).contains(&t[2])));
     }
 
     #[test]

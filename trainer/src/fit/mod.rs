@@ -2,7 +2,7 @@
 //!
 //! 1. [`config`] settles every number of the training and keeps it beside the weights.
 //! 2. [`batch`] turns clips into augmented batches.
-//! 3. [`train`] runs epochs of steps; [`schedule`] sets their learning rate;
+//! 3. [`train`] runs epochs of steps, which make the `loss` smaller; [`schedule`] sets their learning rate;
 //!    `average` keeps the mean of their weights.
 //! 4. [`checkpoint`] keeps the whole state in one file that is never half-written.
 //! 5. [`run`] is the folder that all of this goes into; [`progress`] is what the user sees.
@@ -14,6 +14,7 @@ mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+mod loss;
 pub mod progress;
 pub mod run;
 pub mod schedule;

@@ -19,8 +19,9 @@ pub use layer::Layer;
 pub use linear::Linear;
 
 use burn::module::{Module, Param};
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Tensor, TensorData};
-use models::arch::{self, ArchSpec, Node, Op};
+use models::arch::{self, ArchSpec, Node, Op, Task};
 use rand::RngExt;
 
 use crate::draw;
@@ -39,6 +40,8 @@ pub struct Network {
     pub bias: Param<Tensor<1>>,
     #[module(skip)]
     nodes: Vec<Node>,
+    #[module(skip)]
+    task: Task,
 }
 
 /// What a forward pass in training returns besides its logits: each layer's batch statistics.
@@ -77,7 +80,7 @@ impl Network {
             }
         }
         let Linear { weight, bias } = gates.pop().expect("networks end in a classifier");
-        Ok(Self { layers, gates, weight, bias, nodes })
+        Ok(Self { layers, gates, weight, bias, nodes, task: arch.task })
     }
 
     /// F, the features that the classifier sees.
@@ -91,6 +94,12 @@ impl Network {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Whether the classes exclude each other.
+    #[must_use]
+    pub const fn task(&self) -> Task {
+        self.task
     }
 
     /// Logits `[B, N]` of windows `[B, T]`, with batch statistics.
@@ -127,7 +136,18 @@ impl Network {
         self.classify(compute.features(x))
     }
 
-    /// The same, calling `each(node, values)` with every node's output, `[B, V, C]`, instead
+    /// Posteriors `[B, N]` of windows `[B, T]`: softmax of the logits, or sigmoid where the classes are tags. As
+    /// [`Network::forward`].
+    #[must_use]
+    pub fn posteriors(&self, windows: Tensor<2>, compute: &Compute) -> Tensor<2> {
+        let logits = self.forward(windows, compute);
+        match self.task {
+            Task::MultiClass => softmax(logits, 1),
+            Task::MultiLabel => sigmoid(logits),
+        }
+    }
+
+    /// As [`Network::forward`], calling `each(node, values)` with every node's output, `[B, V, C]`, instead
     /// of classifying.
     pub fn forward_watched(
         &self,
