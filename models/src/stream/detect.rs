@@ -72,9 +72,9 @@ impl fmt::Display for SettingsError {
 pub struct Event {
     /// Index of the class.
     pub class: u16,
-    /// First sample of the window that decided, counted from the last reset.
+    /// First sample of the window that decided, counted from the last reset; of a tag the sample at which it begins.
     pub start: u64,
-    /// The sample after that window's last one: the time of the decision.
+    /// The sample after that window's last one: the time of the decision; of a tag the sample at which it ends.
     pub end: u64,
     /// Smoothed posterior.
     pub confidence: Q15,
