@@ -11,5 +11,6 @@ mod onnx;
 mod resume;
 mod streams;
 mod trained;
+mod transfer;
 mod whole_path;
 mod zoo;

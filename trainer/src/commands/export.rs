@@ -151,7 +151,7 @@ pub(super) fn metadata(run: &Run) -> ModelMeta {
     let model = &run.model;
     // Where the data lay on the computer that trained is nobody's business: its name is enough.
     let mut config = run.config.clone();
-    for folder in [&mut config.data, &mut config.hard_negatives] {
+    for folder in [&mut config.data, &mut config.hard_negatives, &mut config.from] {
         *folder = folder.file_name().map(PathBuf::from).unwrap_or_default();
     }
     ModelMeta {

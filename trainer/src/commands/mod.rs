@@ -14,4 +14,5 @@ pub mod export;
 pub mod fit;
 mod footprint;
 mod qat;
+mod transfer;
 pub mod tune;

@@ -12,7 +12,7 @@ use super::scan::{self, Found, Scan};
 use super::split::{self, Item, Split, Task};
 use super::{
     Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Placement,
-    Recording, SourceFormat, decode, esc50,
+    Recording, SourceFormat, SplitScheme, decode, esc50,
 };
 
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
@@ -53,7 +53,10 @@ pub fn load(
     let data_sha256 = reader.sha256();
     let Reader { left_out, formats, .. } = reader;
     let split = split_clips(options, &scan, &classes.labels, silence, &clips)?;
-    let [train, validation, test] = distribute(clips, &split.parts);
+    let [train, mut validation, mut test] = distribute(clips, &split.parts);
+    if split.scheme == SplitScheme::None {
+        (validation, test) = (train.clone(), train.clone());
+    }
     let split_sha256 = split_sha256([&train, &validation, &test]);
     Ok(Dataset {
         dir: options.dir.clone(),

@@ -191,7 +191,8 @@ impl Dataset {
     /// Bytes that the samples of clips, background and hard negatives take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let clips = Part::ALL.iter().flat_map(|&part| self.clips(part));
+        let parts = if self.split == SplitScheme::None { &Part::ALL[..1] } else { &Part::ALL };
+        let clips = parts.iter().flat_map(|&part| self.clips(part));
         let clips: usize = clips.map(|clip| size_of_val::<[i16]>(&clip.samples)).sum();
         clips + self.background.memory_bytes() + size_of::<i16>() * self.negatives.samples()
     }

@@ -112,7 +112,7 @@ pub fn averaged<E>(
 }
 
 /// Where the segments of a clip begin: `(len − window) / (n − 1)` samples apart.
-fn segment_starts(len: usize, window: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn segment_starts(len: usize, window: usize) -> impl Iterator<Item = usize> {
     let count = len.div_ceil(window).max(1);
     let room = len.saturating_sub(window);
     (0..count).map(move |index| (room * index) / (count - 1).max(1))
@@ -121,11 +121,38 @@ fn segment_starts(len: usize, window: usize) -> impl Iterator<Item = usize> {
 /// Posteriors by a network from [`burn::module::Module::valid`].
 #[must_use]
 pub fn network(net: &Network, clips: &[Clip], window: usize, compute: &Compute) -> Predictions {
-    let mut predictions = empty(clips);
+    of_features(net, clips, &features(net, clips, window, compute), compute)
+}
+
+/// What the classifier of a network from [`burn::module::Module::valid`] sees of clips: one row a clip.
+pub(crate) fn features(
+    net: &Network,
+    clips: &[Clip],
+    window: usize,
+    compute: &Compute,
+) -> Vec<f32> {
+    let mut features = Vec::with_capacity(clips.len() * net.features());
     for batch in clips.chunks(BATCH) {
         let windows = TensorData::new(windows(batch, window), [batch.len(), window]);
         let x = Tensor::<2>::from_data(windows, compute.inference_device());
-        let posteriors = softmax(net.forward(x, compute), 1).into_data();
+        let rows = net.head_features(x, compute).into_data();
+        features.extend(rows.try_to_vec::<f32>().expect("f32 features"));
+    }
+    features
+}
+
+/// Posteriors of clips with these [`features`].
+pub(crate) fn of_features(
+    net: &Network,
+    clips: &[Clip],
+    features: &[f32],
+    compute: &Compute,
+) -> Predictions {
+    let mut predictions = empty(clips);
+    for (batch, features) in clips.chunks(BATCH).zip(features.chunks(BATCH * net.features())) {
+        let features = TensorData::new(features.to_vec(), [batch.len(), net.features()]);
+        let x = Tensor::<2>::from_data(features, compute.inference_device());
+        let posteriors = softmax(net.classify(x), 1).into_data();
         let posteriors: Vec<f32> = posteriors.try_to_vec().expect("f32 posteriors");
         let classes = posteriors.len() / batch.len();
         predictions.posteriors.extend(posteriors.chunks_exact(classes).map(<[f32]>::to_vec));

@@ -43,7 +43,7 @@ pub fn encode(folded: &Folded, meta: &ModelMeta) -> Vec<u8> {
 }
 
 /// The name that a node's parts have in common.
-fn name(node: &Node) -> String {
+pub(super) fn name(node: &Node) -> String {
     let layer = match node.layer {
         LayerName::Block(number) => format!("block{number}"),
         layer => layer.to_string(),
