@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod features;
+mod fetch;
 mod folds;
 mod int8;
 mod kinds;

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod crossval;
 pub mod data_common;
+pub mod data_fetch;
 pub mod data_inspect;
 pub mod data_negatives;
 pub mod data_stream;
@@ -11,7 +12,9 @@ pub mod describe;
 pub mod evaluate;
 pub mod evaluate_stream;
 pub mod export;
+pub mod features;
 pub mod fit;
+pub mod fit_head;
 mod footprint;
 mod qat;
 mod transfer;

@@ -6,7 +6,7 @@
 //! the clips over training, validation and test. [`Background`] holds the long recordings of
 //! noise, of which the `silence` class is cut.
 //!
-//! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
+//! Other ways lead in and out: [`fetch`] gets public data sets, [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
 //! part. [`folder`] reads recordings that are no data set.
 
@@ -14,6 +14,7 @@ mod background;
 mod decode;
 mod error;
 mod esc50;
+pub mod fetch;
 pub(crate) mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
