@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, crossval, data_inspect, data_mix, data_negatives, data_stream, data_synth, describe,
-    evaluate, export, fit, tune,
+    bench, crossval, data_fetch, data_inspect, data_mix, data_negatives, data_stream, data_synth,
+    describe, evaluate, export, features, fit, fit_head, tune,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -26,6 +26,10 @@ enum Command {
     Fit(fit::FitArgs),
     /// Train and test once for each fold of a data set.
     Crossval(crossval::CrossvalArgs),
+    /// Write what trained networks make of a data set's clips, for `fit-head` and NumPy.
+    Features(features::FeaturesArgs),
+    /// Train a small classifier on features, and write it with its networks as one model.
+    FitHead(fit_head::FitHeadArgs),
     /// Measure a training run or an exported model.
     Evaluate(evaluate::EvaluateArgs),
     /// Write a training run as a model for the runtime.
@@ -38,6 +42,8 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
+    /// Download a public data set from its publisher.
+    Fetch(data_fetch::FetchArgs),
     /// Show what a data set holds and what is broken in it.
     Inspect(data_inspect::InspectArgs),
     /// Make a data set with text-to-speech.
@@ -57,6 +63,7 @@ impl Cli {
     /// What went wrong, in one line.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Data(DataCommand::Fetch(args)) => data_fetch::run(&args),
             Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
             Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
@@ -65,6 +72,8 @@ impl Cli {
             Command::Describe(args) => describe::run(&args),
             Command::Fit(args) => fit::run(&args),
             Command::Crossval(args) => crossval::run(&args),
+            Command::Features(args) => features::run(&args),
+            Command::FitHead(args) => fit_head::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Tune(args) => tune::run(&args),

@@ -5,7 +5,8 @@
 //! 2. [`net`] is the network of an architecture in Burn; [`kernel`] holds its inner loops on the CPU.
 //! 3. [`fit`] trains it into a run folder.
 //! 4. [`evaluate`] measures a run or an exported model, on clips or on streams.
-//! 5. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
+//! 5. [`features`] uses trained networks as they are, with small classifiers on them.
+//! 6. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
 //!    microcontrollers.
 //!
 //! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from.
@@ -18,6 +19,7 @@ pub mod data;
 pub mod draw;
 pub mod evaluate;
 pub mod export;
+pub mod features;
 pub mod fit;
 pub mod kernel;
 pub mod net;

@@ -280,6 +280,7 @@ pub(super) fn load_data(
         );
     }
     // A split found by itself when training is found by itself again.
-    let split = if given { SplitScheme::Auto } else { options.split };
+    let found = given && options.split != SplitScheme::None;
+    let split = if found { SplitScheme::Auto } else { options.split };
     Ok(data_common::load(&DataOptions { dir, words, split, ..options })?)
 }

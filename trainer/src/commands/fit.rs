@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use models::arch::{ArchSpec, PRESETS, Task, preset};
 use toml::{Table, Value};
 
-use super::{data_common, qat};
+use super::{data_common, qat, transfer};
 use crate::data::SplitScheme;
 use crate::evaluate::predict::score_name;
 use crate::fit::config::Recipe;
@@ -27,6 +27,16 @@ pub struct FitArgs {
     /// Network: nano, mcu, micro, small, samplecnn-speech, …, or M^N such as 3^9.
     #[arg(long)]
     preset: Option<String>,
+    /// Start from the weights of this run or exported model (`model.onnx`); outputs of classes that it does not
+    /// know are fresh. The network is its network, the learning rate a fifth of the recipe's.
+    #[arg(long, value_name = "RUN|MODEL", conflicts_with = "preset")]
+    from: Option<PathBuf>,
+    /// With `--from`: only the classifier learns; all else, batch norm statistics too, stays as it came.
+    #[arg(long)]
+    freeze: bool,
+    /// Draw so many clips of each class in an epoch, however few or many there are.
+    #[arg(long, value_name = "N")]
+    clips_per_class: Option<u32>,
     /// Folder of the run, made if it is not there.
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
@@ -67,7 +77,7 @@ pub struct FitArgs {
     config: Option<PathBuf>,
     /// Fine-tune the network of this finished run for int8: train on with the rounding of the int8
     /// model (5 epochs at a twentieth of the learning rate unless told otherwise).
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "data", "preset", "words", "split", "recipe"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "data", "preset", "from", "freeze", "words", "split", "recipe"])]
     qat: Option<PathBuf>,
     /// Go on with the run in `--out` where it stopped.
     #[arg(long)]
@@ -127,6 +137,7 @@ impl FitArgs {
         for (key, flag, path) in [
             ("data", "--data", &self.data),
             ("hard_negatives", "--hard-negatives", &self.hard_negatives),
+            ("from", "--from", &self.from),
         ] {
             let Some(path) = path else { continue };
             let text =
@@ -134,6 +145,8 @@ impl FitArgs {
             set(key, Some(Value::String(text.to_owned())));
         }
         set("preset", self.preset.clone().map(Value::String));
+        set("freeze", self.freeze.then_some(Value::Boolean(true)));
+        set("clips_per_class", self.clips_per_class.map(integer));
         set("words", self.words.clone().map(Value::from));
         set("recipe", self.recipe.map(Value::try_from).transpose()?);
         set("epochs", self.epochs.map(integer));
@@ -167,23 +180,34 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
             progress::line(text);
         }
     };
-    let config = configuration(args)?;
+    let mut config = configuration(args)?;
     if !args.resume && Run::exists(&args.out) {
         bail!(crate::fit::run::RunError::Exists(args.out.clone()));
     }
-    let arch = architecture(&config.preset, 2)?;
     let compute = Compute::choose(config.device)?;
+    let transfers = !config.from.as_os_str().is_empty() && args.qat.is_none() && !args.resume;
+    let source = transfers.then(|| transfer::open(&mut config, &compute)).transpose()?;
+    let arch = match &source {
+        Some(source) => source.arch.clone(),
+        None if args.resume => Run::open(&args.out)?.model.arch,
+        None => architecture(&config.preset, 2)?,
+    };
     let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
     if !config.hard_negatives.as_os_str().is_empty() {
         options.hard_negatives = Some(config.hard_negatives.clone());
     }
     let data = data_common::load(&options)?;
-    let arch = ArchSpec { task: data.task, ..architecture(&config.preset, data.labels.len())? };
-    let run = match &args.qat {
+    let run = match (&args.qat, &source) {
         _ if args.resume => Run::open(&args.out)?,
-        Some(from) => qat::start(from, &args.out, config, &data, &compute)?,
-        None => Run::create(&args.out, config, ModelInfo::new(arch, &data))?,
+        (Some(from), _) => qat::start(from, &args.out, config, &data, &compute)?,
+        (None, Some(source)) => transfer::start(source, &args.out, config, &data, &compute)?,
+        (None, None) => {
+            let arch = architecture(&config.preset, data.labels.len())?;
+            let arch = ArchSpec { task: data.task, ..arch };
+            Run::create(&args.out, config, ModelInfo::new(arch, &data))?
+        }
     };
+    transfer::check_started(&run)?;
     run.check_data(&data)?;
     let megabytes = data.memory_bytes() as f64 / f64::from(1 << 20);
     say(&format!(

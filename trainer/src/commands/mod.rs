@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod crossval;
 pub mod data_common;
+pub mod data_fetch;
 pub mod data_inspect;
 pub mod data_mix;
 pub mod data_negatives;
@@ -13,7 +14,10 @@ pub mod evaluate;
 pub mod evaluate_stream;
 mod evaluate_tags;
 pub mod export;
+pub mod features;
 pub mod fit;
+pub mod fit_head;
 mod footprint;
 mod qat;
+mod transfer;
 pub mod tune;

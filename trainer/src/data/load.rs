@@ -14,7 +14,7 @@ use super::split::{self, Item, Split};
 use super::tagged::{self, Tagged};
 use super::{
     Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Placement,
-    Recording, SourceFormat, decode, esc50,
+    Recording, SourceFormat, SplitScheme, decode, esc50,
 };
 
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
@@ -73,7 +73,10 @@ pub fn load(
         true => Placement::Centre,
         false => Placement::Anywhere,
     };
-    let [train, validation, test] = distribute(clips, &split.parts);
+    let [train, mut validation, mut test] = distribute(clips, &split.parts);
+    if split.scheme == SplitScheme::None {
+        (validation, test) = (train.clone(), train.clone());
+    }
     let split_sha256 = split_sha256([&train, &validation, &test]);
     Ok(Dataset {
         dir: options.dir.clone(),

@@ -7,7 +7,7 @@
 //! noise, of which the `silence` class is cut. A data set whose table gives each recording any number of tags
 //! goes another way after that (`tagged`).
 //!
-//! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
+//! Other ways lead in and out: [`fetch`] gets public data sets, [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
 //! part, [`mix`] many short ones with several events at once. [`folder`] reads recordings that are no data set.
 
@@ -15,6 +15,7 @@ mod background;
 mod decode;
 mod error;
 mod esc50;
+pub mod fetch;
 pub(crate) mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -213,7 +214,8 @@ impl Dataset {
     /// Bytes that the samples of clips, background and hard negatives take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let clips = Part::ALL.iter().flat_map(|&part| self.clips(part));
+        let parts = if self.split == SplitScheme::None { &Part::ALL[..1] } else { &Part::ALL };
+        let clips = parts.iter().flat_map(|&part| self.clips(part));
         let clips: usize = clips.map(|clip| size_of_val::<[i16]>(&clip.samples)).sum();
         clips + self.background.memory_bytes() + size_of::<i16>() * self.negatives.samples()
     }

@@ -10,7 +10,7 @@ use runtime::engine::{Engine, EngineError};
 use super::tags::ranking::macro_roc_auc;
 use crate::data::{Clip, Dataset, Part, Placement};
 use crate::fit::batch::centre;
-use crate::net::{Compute, Network};
+use crate::net::{Compute, Network, posteriors_of};
 
 /// Clips a forward pass.
 const BATCH: usize = 32;
@@ -158,11 +158,38 @@ pub fn averaged<E>(
 /// Posteriors by a network from [`burn::module::Module::valid`].
 #[must_use]
 pub fn network(net: &Network, clips: &[Clip], window: usize, compute: &Compute) -> Predictions {
-    let mut predictions = empty(clips);
+    of_features(net, clips, &features(net, clips, window, compute), compute)
+}
+
+/// What the classifier of a network from [`burn::module::Module::valid`] sees of clips: one row a clip.
+pub(crate) fn features(
+    net: &Network,
+    clips: &[Clip],
+    window: usize,
+    compute: &Compute,
+) -> Vec<f32> {
+    let mut features = Vec::with_capacity(clips.len() * net.features());
     for batch in clips.chunks(BATCH) {
         let windows = TensorData::new(windows(batch, window), [batch.len(), window]);
         let x = Tensor::<2>::from_data(windows, compute.inference_device());
-        let posteriors = net.posteriors(x, compute).into_data();
+        let rows = net.head_features(x, compute).into_data();
+        features.extend(rows.try_to_vec::<f32>().expect("f32 features"));
+    }
+    features
+}
+
+/// Posteriors of clips with these [`features`].
+pub(crate) fn of_features(
+    net: &Network,
+    clips: &[Clip],
+    features: &[f32],
+    compute: &Compute,
+) -> Predictions {
+    let mut predictions = empty(clips);
+    for (batch, features) in clips.chunks(BATCH).zip(features.chunks(BATCH * net.features())) {
+        let features = TensorData::new(features.to_vec(), [batch.len(), net.features()]);
+        let x = Tensor::<2>::from_data(features, compute.inference_device());
+        let posteriors = posteriors_of(net.task(), net.classify(x)).into_data();
         let posteriors: Vec<f32> = posteriors.try_to_vec().expect("f32 posteriors");
         let classes = posteriors.len() / batch.len();
         predictions.posteriors.extend(posteriors.chunks_exact(classes).map(<[f32]>::to_vec));

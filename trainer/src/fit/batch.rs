@@ -66,22 +66,32 @@ impl<'a> Epoch<'a> {
     #[must_use]
     pub fn new(data: &'a Dataset, config: &'a FitConfig, number: u32) -> Self {
         let mut rng = draw::rng(config.seed, "epoch", &[u64::from(number)]);
-        let count = data.silence_count(Part::Training);
+        let per_class = config.clips_per_class;
+        let count = match data.silence_count(Part::Training) {
+            0 => 0,
+            count if per_class == 0 => count,
+            _ => per_class,
+        };
         let mut drawn = data.silence_clips(Part::Training, count, rng.next_u64());
         let negatives_from = data.train.len() + drawn.len();
+        let balanced =
+            (per_class > 0).then(|| evenly(&data.train, data.labels.len(), per_class, &mut rng));
         if !data.negatives.is_empty() {
             let share = config.hard_negative_share;
-            drawn.extend(data.negative_clips(negatives_from, share, rng.next_u64()));
+            let others = balanced.as_ref().map_or(data.train.len(), Vec::len) + drawn.len();
+            drawn.extend(data.negative_clips(others, share, rng.next_u64()));
         }
         // A long clip of a scene is looked at once a window's length.
         let times = |clip: &Clip| match data.placement {
             Placement::Centre => 1,
             Placement::Anywhere => (clip.samples.len() / data.window).max(1),
         };
-        let mut order: Vec<usize> = (data.train.iter().enumerate())
-            .flat_map(|(index, clip)| std::iter::repeat_n(index, times(clip)))
-            .chain(data.train.len()..data.train.len() + drawn.len())
-            .collect();
+        let listed = balanced.unwrap_or_else(|| {
+            let clips = data.train.iter().enumerate();
+            clips.flat_map(|(index, clip)| std::iter::repeat_n(index, times(clip))).collect()
+        });
+        let mut order = listed;
+        order.extend(data.train.len()..data.train.len() + drawn.len());
         order.shuffle(&mut rng);
         Self { data, config, number, drawn, negatives_from, order }
     }
@@ -194,6 +204,18 @@ fn add(clip: &Clip, weight: f32, target: &mut [f32]) {
     }
     let tags = target.iter_mut().zip(clip.tags.iter()).filter(|(_, has)| **has);
     tags.for_each(|(target, _)| *target += weight);
+}
+
+/// Indices of `count` clips of each class that has any, drawn without repetition as far as there are so many.
+fn evenly(clips: &[Clip], classes: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut drawn = Vec::with_capacity(classes * count);
+    for class in 0..classes {
+        let of_class = clips.iter().enumerate().filter(|(_, clip)| clip.class == class);
+        let mut of_class: Vec<usize> = of_class.map(|(index, _)| index).collect();
+        of_class.shuffle(rng);
+        drawn.extend(of_class.iter().cycle().take(count));
+    }
+    drawn
 }
 
 /// The window of a clip as evaluation and training without augmentation see it: the middle of a
@@ -335,6 +357,27 @@ mod tests {
         for (have, want) in batch.targets.iter().zip(expected) {
             assert!((have - want).abs() < 1e-6, "{have} {want}");
         }
+    }
+
+    #[test]
+    fn classes_are_drawn_evenly_whatever_they_have() {
+        let clip = |class| Clip {
+            name: String::new(),
+            class,
+            speaker: None,
+            samples: std::sync::Arc::new([]),
+        };
+        // One clip of class 0, none of 1, nine of 2.
+        let clips: Vec<Clip> = [0, 2, 2, 2, 2, 2, 2, 2, 2, 2].map(clip).into();
+        let drawn = |seed| evenly(&clips, 3, 5, &mut draw::rng(seed, "test", &[]));
+        let first = drawn(1);
+        assert_eq!(first[..5], [0; 5]);
+        let mut others = first[5..].to_vec();
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!((others.len(), first.len()), (5, 10), "no clip twice where there are enough");
+        assert_eq!(first, drawn(1));
+        assert_ne!(first, drawn(2));
     }
 
     #[test]

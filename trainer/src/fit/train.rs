@@ -17,6 +17,7 @@ use super::average::Average;
 use super::batch::{Batch, Epoch};
 use super::checkpoint::{self, Best, Progress, Sums};
 use super::config::{FitConfig, Recipe};
+use super::frozen::{self, Frozen};
 use super::loss::loss;
 use super::progress::Display;
 use super::run::{Run, RunError};
@@ -81,6 +82,7 @@ struct Trainer<'a> {
     options: &'a Options<'a>,
     net: Network,
     average: Option<Average>,
+    frozen: Option<Frozen>,
     optimizer: ModuleOptimizer,
     progress: Progress,
     display: Display,
@@ -105,8 +107,10 @@ impl<'a> Trainer<'a> {
         } else {
             (Progress::default(), net, fresh, None)
         };
-        let average = (config.average > 0.0)
-            .then(|| Average::new(average.unwrap_or_else(|| net.valid()), config.average));
+        let average = (config.average > 0.0).then(|| {
+            Average::new(average.unwrap_or_else(|| net.valid()), config.average, config.freeze)
+        });
+        let frozen = config.freeze.then(|| Frozen::new(&net));
         let display = Display::new(config.epochs, options.quiet);
         let saved = Instant::now();
         let step_losses = String::new();
@@ -117,6 +121,7 @@ impl<'a> Trainer<'a> {
             options,
             net,
             average,
+            frozen,
             optimizer,
             progress,
             display,
@@ -144,7 +149,8 @@ impl<'a> Trainer<'a> {
     /// The rest of the current epoch; `Some` if training stops within it.
     fn epoch(&mut self) -> Result<Option<Stop>, RunError> {
         let number = self.progress.epoch;
-        let epoch = Epoch::new(self.data, &self.run.config, number);
+        let pass = frozen::pass(&self.run.config, number);
+        let epoch = Epoch::new(self.data, &self.run.config, pass);
         let batches = epoch.batches() as u64;
         self.display.epoch(number, self.progress.batch, batches);
         while self.progress.batch < batches {
@@ -153,8 +159,16 @@ impl<'a> Trainer<'a> {
                 return Ok(Some(stop));
             }
             let start = Instant::now();
-            let batch = epoch.batch(self.progress.batch as usize);
-            self.step(batch, batches);
+            let index = self.progress.batch;
+            let make = || epoch.batch(index as usize);
+            match &mut self.frozen {
+                Some(frozen) => {
+                    let (config, place) = (&self.run.config, (number, index));
+                    let prepared = frozen.prepared(config, place, self.compute, make);
+                    self.step(prepared.batch, Some(&prepared.features), batches);
+                }
+                None => self.step(make(), None, batches),
+            }
             self.progress.batch += 1;
             self.progress.step += 1;
             self.progress.sums.seconds += start.elapsed().as_secs_f64();
@@ -176,14 +190,26 @@ impl<'a> Trainer<'a> {
         (self.progress.step >= limit).then_some(Stop::StepLimit)
     }
 
-    fn step(&mut self, mut batch: Batch, batches: u64) {
+    /// Learns from a batch, or with its features `[B, F]` the classifier alone.
+    fn step(&mut self, mut batch: Batch, features: Option<&[f32]>, batches: u64) {
         let device = self.compute.training_device();
         let size = batch.classes.len();
-        let windows = TensorData::new(batch.windows.clone(), [size, self.data.window]);
-        let windows = Tensor::<2>::from_data(windows, &device);
         let FitConfig { seed, dropout: share, .. } = self.run.config;
         let dropout = Dropout { seed, step: self.progress.step, share };
-        let (logits, statistics) = self.net.forward_train(windows, &dropout, self.compute);
+        let (logits, statistics) = match features {
+            Some(features) => {
+                let shape = [size, features.len() / size];
+                let features = TensorData::new(features.to_vec(), shape);
+                let features = Tensor::<2>::from_data(features, &device);
+                (self.net.classify_train(features, &dropout, self.compute), None)
+            }
+            None => {
+                let windows = TensorData::new(batch.windows.clone(), [size, self.data.window]);
+                let windows = Tensor::<2>::from_data(windows, &device);
+                let (logits, statistics) = self.net.forward_train(windows, &dropout, self.compute);
+                (logits, Some(statistics))
+            }
+        };
         let none = self.data.none_classes();
         let (loss, right) = loss(self.net.task(), logits, &mut batch, &none, &device);
         let values: Vec<f32> = loss.clone().into_data().try_to_vec().expect("the loss is one f32");
@@ -199,7 +225,10 @@ impl<'a> Trainer<'a> {
         let gradients = GradientsParams::from_module(&mut gradients, &self.net);
         let rate = self.learning_rate(batches);
         let net = self.optimizer.step(rate, self.net.clone(), gradients);
-        self.net = net.with_statistics(&statistics);
+        self.net = match &statistics {
+            Some(statistics) => net.with_statistics(statistics),
+            None => net,
+        };
         if let Some(average) = &mut self.average {
             average.add(&self.net.valid(), self.progress.step);
         }
@@ -213,7 +242,7 @@ impl<'a> Trainer<'a> {
     fn learning_rate(&self, batches: u64) -> f64 {
         let config = &self.run.config;
         match config.recipe {
-            Recipe::Modern => one_cycle(
+            Recipe::Modern | Recipe::FewShot => one_cycle(
                 config.learning_rate,
                 self.progress.step,
                 batches * u64::from(config.epochs),
@@ -229,7 +258,10 @@ impl<'a> Trainer<'a> {
         let net = self.result();
         let window = self.data.window;
         let Ok(validation) = predict::averaged(&clips, window, self.data.placement, |clips| {
-            Ok::<_, Infallible>(predict::network(&net, clips, window, self.compute))
+            Ok::<_, Infallible>(match &mut self.frozen {
+                Some(frozen) => frozen.predict(&net, clips, window, self.compute),
+                None => predict::network(&net, clips, window, self.compute),
+            })
         });
         let figures = Best { epoch, score: validation.score(), loss: validation.cross_entropy() };
         let improved = self.progress.best.is_none_or(|best| better(&figures, &best));
@@ -238,7 +270,7 @@ impl<'a> Trainer<'a> {
             self.progress.best = Some(figures);
         }
         let verdict = match self.run.config.recipe {
-            Recipe::Modern => Verdict::Continue,
+            Recipe::Modern | Recipe::FewShot => Verdict::Continue,
             Recipe::Paper => self.progress.stages.report(figures.loss),
         };
         self.progress.epoch += 1;
@@ -310,7 +342,7 @@ fn better(new: &Best, old: &Best) -> bool {
 
 fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     match config.recipe {
-        Recipe::Modern => AdamWConfig::new()
+        Recipe::Modern | Recipe::FewShot => AdamWConfig::new()
             .with_epsilon(1e-8)
             .with_weight_decay(config.weight_decay as f32)
             .with_grad_clipping(Some(GradientClippingConfig::Norm(GRADIENT_NORM)))

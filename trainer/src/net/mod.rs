@@ -6,6 +6,7 @@
 mod compute;
 mod dropout;
 mod fake;
+mod head;
 mod layer;
 mod linear;
 #[cfg(test)]
@@ -123,28 +124,21 @@ impl Network {
         };
         let x = compute.input(windows);
         let x = walk::walk(&self.nodes, &self.gates, x, compute, conv, |_, _| {});
-        let features = compute.features(x);
-        let factors = dropout.features(features.dims(), compute);
-        (self.classify(features * factors), statistics)
+        (self.classify_train(compute.features(x), dropout, compute), statistics)
     }
 
     /// Logits `[B, N]` of windows `[B, T]`, with running statistics. Takes a network from
     /// [`Module::valid`].
     #[must_use]
     pub fn forward(&self, windows: Tensor<2>, compute: &Compute) -> Tensor<2> {
-        let x = self.features_of(windows, compute, |_, _| {});
-        self.classify(compute.features(x))
+        self.classify(self.head_features(windows, compute))
     }
 
     /// Posteriors `[B, N]` of windows `[B, T]`: softmax of the logits, or sigmoid where the classes are tags. As
     /// [`Network::forward`].
     #[must_use]
     pub fn posteriors(&self, windows: Tensor<2>, compute: &Compute) -> Tensor<2> {
-        let logits = self.forward(windows, compute);
-        match self.task {
-            Task::MultiClass => softmax(logits, 1),
-            Task::MultiLabel => sigmoid(logits),
-        }
+        posteriors_of(self.task, self.forward(windows, compute))
     }
 
     /// As [`Network::forward`], calling `each(node, values)` with every node's output, `[B, V, C]`, instead
@@ -213,12 +207,14 @@ impl Network {
         self.layers.iter_mut().for_each(|layer| layer.stored = None);
         self
     }
+}
 
-    fn classify(&self, features: Tensor<2>) -> Tensor<2> {
-        let weight = self.weight.val();
-        let rounds = self.layers.iter().any(|layer| layer.stored.is_some());
-        let weight = if rounds { fake::linear(weight) } else { weight };
-        features.matmul(weight) + self.bias.val().unsqueeze()
+/// Posteriors of logits `[B, N]`: softmax over classes, or the sigmoid of each tag.
+#[must_use]
+pub fn posteriors_of(task: Task, logits: Tensor<2>) -> Tensor<2> {
+    match task {
+        Task::MultiClass => softmax(logits, 1),
+        Task::MultiLabel => sigmoid(logits),
     }
 }
 
