@@ -83,6 +83,11 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
         (None, Placement::Centre) => window,
         (None, Placement::Anywhere) => longest.max(window),
     };
+    if length < window {
+        bail!(
+            "clips of {length} samples are shorter than a network's window ({window}); make `--seconds` longer"
+        );
+    }
     let bar = data_common::progress_bar("computing");
     let features = extract(&networks, &data, length, config.seed, &compute, &mut |done, total| {
         bar.set_length(total as u64);
