@@ -6,6 +6,7 @@ mod bad_input;
 mod folds;
 mod int8;
 mod kinds;
+mod look;
 mod negatives;
 mod onnx;
 mod resume;

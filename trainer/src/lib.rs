@@ -7,8 +7,9 @@
 //! 4. [`evaluate`] measures a run or an exported model, on clips or on streams.
 //! 5. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
 //!    microcontrollers.
+//! 6. [`look`] looks inside a trained network: its filters, and what made it decide.
 //!
-//! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from.
+//! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from, [`figure`] draws.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -18,7 +19,9 @@ pub mod data;
 pub mod draw;
 pub mod evaluate;
 pub mod export;
+pub mod figure;
 pub mod fit;
 pub mod kernel;
+pub mod look;
 pub mod net;
 pub mod quantize;
