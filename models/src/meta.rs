@@ -12,7 +12,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arch::ArchSpec;
+use crate::arch::{ArchSpec, Task};
 use crate::stream::{self, ClassSettings, FULL_SCALE, NEVER, Q15, Settings};
 
 /// Version of the property set; a reader refuses any other.
@@ -125,6 +125,21 @@ impl DecisionDefaults {
             cooldowns: Vec::new(),
             gate: 0,
             thresholds: labels.iter().map(threshold).collect(),
+        }
+    }
+
+    /// Defaults for a network and its labels: those of [`DecisionDefaults::for_labels`], or for tags a threshold of 0.5
+    /// for each and no suppression.
+    #[must_use]
+    pub fn for_model(arch: &ArchSpec, labels: &[String]) -> Self {
+        let classes = Self::for_labels(labels, arch.sample_rate_hz);
+        match arch.task {
+            Task::MultiClass => classes,
+            Task::MultiLabel => Self {
+                suppression: 0,
+                thresholds: labels.iter().map(|_| Some(0.5)).collect(),
+                ..classes
+            },
         }
     }
 
@@ -366,6 +381,16 @@ mod tests {
     #[test]
     fn silence_is_never_reported() {
         assert_eq!(meta().decision.thresholds_q15()[2], NEVER);
+    }
+
+    #[test]
+    fn tags_are_all_reported() {
+        let mut meta = meta();
+        meta.arch.task = Task::MultiLabel;
+        let decision = DecisionDefaults::for_model(&meta.arch, &meta.labels);
+        assert_eq!((decision.suppression, decision.thresholds), (0, vec![Some(0.5); 3]));
+        meta.arch.task = Task::MultiClass;
+        assert_eq!(DecisionDefaults::for_model(&meta.arch, &meta.labels), meta.decision);
     }
 
     #[test]

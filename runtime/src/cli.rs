@@ -46,6 +46,9 @@ pub(crate) enum Command {
     CheckConfig(CheckConfig),
     /// Measure how fast a model runs on this computer.
     Bench(Bench),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 #[derive(Debug, Args)]
@@ -55,10 +58,12 @@ pub(crate) struct Classify {
     /// Recordings: WAV, FLAC, Ogg Vorbis or MP3, of any rate.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Print the N most probable labels of each file.
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) top: usize,
-    /// Milliseconds between two windows, whose posteriors are averaged.
+    /// Print the N most probable labels of each file. [default: 1; of a model that finds tags all that reach
+    /// their thresholds]
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+    /// Milliseconds between two windows, whose posteriors are averaged. Without it a model that finds tags hears evenly
+    /// spaced windows, as many as fit into the file.
     #[arg(long, value_name = "MS")]
     pub(crate) hop: Option<f64>,
     /// How results are printed.
@@ -91,7 +96,7 @@ pub(crate) struct Stream {
 pub(crate) struct Listen {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// The microphone, as `runtime devices` names it.
+    /// The microphone, as the command `devices` names it.
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// The channel to hear: its number from 1 on, or mix for the mean of all.
@@ -135,7 +140,7 @@ pub(crate) struct Service {
     /// Seconds that it may run.
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     pub(crate) run_timeout: f64,
-    /// Write every second to this file how things are, for `runtime status`.
+    /// Write every second to this file how things are, for the command `status`.
     #[arg(long, value_name = "FILE")]
     pub(crate) status: Option<PathBuf>,
     /// Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics.
@@ -154,7 +159,7 @@ impl ConfigFile {
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// The microphone to listen to, as `runtime devices` names it.
+    /// The microphone to listen to, as the command `devices` names it.
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// The channel to hear: its number from 1 on, or mix for the mean of all.
@@ -180,6 +185,13 @@ pub(crate) struct CheckConfig {
     /// The configuration file, as for `listen --config`.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// The folder for them.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use audio::{AudioError, Resampler};
 use models::meta::{DecisionDefaults, ModelMeta};
-use models::stream::{Detector, Q15, SettingsError, from_f32};
+use models::stream::{Change, Decider, Q15, SettingsError, from_f32};
 
 use crate::engine::{EngineError, Gated, Quiet, Stream};
 use crate::sink::Sink;
@@ -54,7 +54,7 @@ struct Windows<S> {
     position: u64,
     posteriors: Vec<f32>,
     rounded: Vec<Q15>,
-    detector: Detector<Vec<Q15>>,
+    decider: Decider<Vec<Q15>>,
     stats: Stats,
     overload: Overload,
     hop: u64,
@@ -85,8 +85,8 @@ impl<S: Stream> Pipeline<S> {
         let (rate_hz, window) = (arch.sample_rate_hz, arch.window);
         let resampler = Resampler::new(source_rate_hz, arch.sample_rate_hz)?;
         let settings = decision.settings(arch.window);
-        let memory_len = Detector::<Vec<Q15>>::memory_len(classes, settings.smoothing);
-        let detector = Detector::new(settings, decision.classes(), vec![0; memory_len])?;
+        let memory = vec![0; Decider::<Vec<Q15>>::memory_len(classes, settings.smoothing)];
+        let decider = Decider::new(arch.task, settings, decision.classes(), memory)?;
         Ok(Self {
             resampler,
             resampled: Vec::new(),
@@ -96,7 +96,7 @@ impl<S: Stream> Pipeline<S> {
                 position: 0,
                 posteriors: vec![0.0; classes],
                 rounded: vec![0; classes],
-                detector,
+                decider,
                 stats: Stats::default(),
                 overload: Overload::new(rate_hz, window, decision.hop),
                 hop: u64::from(decision.hop.max(1)),
@@ -163,14 +163,15 @@ impl<S: Stream> Pipeline<S> {
         self.windows.push(&self.resampled, sink)
     }
 
-    /// Takes the end of the stream: the samples that the resampler holds back.
+    /// Takes the end of the stream: the samples that the resampler holds back. Tags that are heard end here.
     ///
     /// # Errors
     /// As [`Pipeline::push`].
     pub fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
         self.resampled.clear();
         self.resampler.finish(&mut self.resampled);
-        self.windows.push(&self.resampled, sink)
+        self.windows.push(&self.resampled, sink)?;
+        self.windows.finish(sink)
     }
 
     /// Appends silence up to the end of the first window, for recordings shorter than one.
@@ -232,12 +233,30 @@ impl<S: Stream> Windows<S> {
         for (rounded, posterior) in self.rounded.iter_mut().zip(&self.posteriors) {
             *rounded = from_f32(*posterior);
         }
-        match self.detector.push(&self.rounded, end) {
-            Some(event) => {
-                self.stats.events += 1;
-                sink.event(&event).map_err(PipelineError::Output)
-            }
-            None => Ok(()),
-        }
+        let Self { decider, rounded, stats, .. } = self;
+        let mut told = Ok(());
+        decider.push(rounded, end, |change| tell(change, stats, sink, &mut told));
+        told.map_err(PipelineError::Output)
     }
+
+    fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
+        let Self { decider, stats, .. } = self;
+        let mut told = Ok(());
+        decider.finish(|change| tell(change, stats, sink, &mut told));
+        told.map_err(PipelineError::Output)
+    }
+}
+
+/// Hands on what the decision core says, unless that has failed before.
+fn tell(change: Change, stats: &mut Stats, sink: &mut dyn Sink, told: &mut io::Result<()>) {
+    if told.is_err() {
+        return;
+    }
+    *told = match change {
+        Change::Begun(event) => sink.begun(&event),
+        Change::Detected(event) => {
+            stats.events += 1;
+            sink.event(&event)
+        }
+    };
 }

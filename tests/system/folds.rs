@@ -54,6 +54,7 @@ fn every_fold_is_tested_once_and_runs_are_not_repeated() {
     sounds::data_set(&words, 12);
     let other = folder.path().join("other");
     run("trainer", arguments, &[&words, &other]).fails_with(&["has no folds"]);
+    assert!(!other.exists(), "found before the first training");
     std::fs::write(data.join("meta/esc50.csv"), "filename,fold\na.wav,1\n").unwrap();
     run("trainer", "data inspect {}", &[&data]).fails_with(&["esc50.csv line 1", "category"]);
 }

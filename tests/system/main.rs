@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod features;
+mod fetch;
 mod folds;
 mod int8;
 mod kinds;
@@ -11,6 +13,8 @@ mod negatives;
 mod onnx;
 mod resume;
 mod streams;
+mod tags;
 mod trained;
+mod transfer;
 mod whole_path;
 mod zoo;

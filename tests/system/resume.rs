@@ -16,6 +16,19 @@ fn exported(run_folder: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn a_training_goes_on_when_nobody_reads_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+    sounds::data_set(&data, 12);
+    let arguments = "fit --data {} --out {} --preset nano --epochs 1 --batch 16 --device cpu";
+    let mut fit = command("trainer", arguments, &[&data, &out]);
+    let mut fit = fit.stderr(Stdio::piped()).spawn().unwrap();
+    drop(fit.stderr.take());
+    assert!(fit.wait().unwrap().success());
+    assert!(out.join("metrics.jsonl").exists());
+}
+
+#[test]
 fn a_resumed_run_gives_the_same_weights_as_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, crossval, data_inspect, data_negatives, data_stream, data_synth, describe, evaluate,
-    explain, export, fit, tune, visualize,
+    bench, crossval, data_fetch, data_inspect, data_mix, data_negatives, data_stream, data_synth,
+    describe, evaluate, explain, export, features, fit, fit_head, tune, visualize,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -26,6 +26,10 @@ enum Command {
     Fit(fit::FitArgs),
     /// Train and test once for each fold of a data set.
     Crossval(crossval::CrossvalArgs),
+    /// Write what trained networks make of a data set's clips, for `fit-head` and NumPy.
+    Features(features::FeaturesArgs),
+    /// Train a small classifier on features, and write it with its networks as one model.
+    FitHead(fit_head::FitHeadArgs),
     /// Measure a training run or an exported model.
     Evaluate(evaluate::EvaluateArgs),
     /// Write a training run as a model for the runtime.
@@ -42,12 +46,16 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
+    /// Download a public data set from its publisher.
+    Fetch(data_fetch::FetchArgs),
     /// Show what a data set holds and what is broken in it.
     Inspect(data_inspect::InspectArgs),
     /// Make a data set with text-to-speech.
     Synth(data_synth::SynthArgs),
     /// Make a test recording with words at known places.
     Stream(data_stream::StreamArgs),
+    /// Make a data set of soundscapes with several events at once.
+    Mix(data_mix::MixArgs),
     /// Make recordings without any command, to train with.
     Negatives(data_negatives::NegativesArgs),
 }
@@ -59,13 +67,17 @@ impl Cli {
     /// What went wrong, in one line.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Data(DataCommand::Fetch(args)) => data_fetch::run(&args),
             Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
             Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),
+            Command::Data(DataCommand::Mix(args)) => data_mix::run(&args),
             Command::Data(DataCommand::Negatives(args)) => data_negatives::run(&args),
             Command::Describe(args) => describe::run(&args),
             Command::Fit(args) => fit::run(&args),
             Command::Crossval(args) => crossval::run(&args),
+            Command::Features(args) => features::run(&args),
+            Command::FitHead(args) => fit_head::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Tune(args) => tune::run(&args),
@@ -74,6 +86,13 @@ impl Cli {
             Command::Bench(args) => bench::run(&args),
         }
     }
+}
+
+/// Whether the reader of standard output has gone.
+#[must_use]
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// An error and its causes in one line. A cause that is told already is not told again.

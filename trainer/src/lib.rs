@@ -5,9 +5,10 @@
 //! 2. [`net`] is the network of an architecture in Burn; [`kernel`] holds its inner loops on the CPU.
 //! 3. [`fit`] trains it into a run folder.
 //! 4. [`evaluate`] measures a run or an exported model, on clips or on streams.
-//! 5. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
+//! 5. [`features`] uses trained networks as they are, with small classifiers on them.
+//! 6. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
 //!    microcontrollers.
-//! 6. [`look`] looks inside a trained network: its filters, and what made it decide.
+//! 7. [`look`] looks inside a trained network: its filters, and what made it decide.
 //!
 //! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from, [`figure`] draws.
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ pub mod data;
 pub mod draw;
 pub mod evaluate;
 pub mod export;
+pub mod features;
 pub mod figure;
 pub mod fit;
 pub mod kernel;

@@ -92,9 +92,9 @@ typedef struct AuricleListener AuricleListener;
 
 // One detection. Times are counts of samples since the start or the last reset.
 typedef struct AuricleEvent {
-    // First sample of the window that decided.
+    // First sample of the window that decided; of a tag where it begins.
     uint64_t start;
-    // The sample after that window's last one: the time of the decision.
+    // The sample after that window's last one: the time of the decision; of a tag where it ends.
     uint64_t end;
     // Events before this one that nobody polled in time.
     uint32_t lost;

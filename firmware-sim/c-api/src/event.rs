@@ -9,9 +9,9 @@ pub const AURICLE_EVENTS: usize = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuricleEvent {
-    /// First sample of the window that decided.
+    /// First sample of the window that decided; of a tag where it begins.
     pub start: u64,
-    /// The sample after that window's last one: the time of the decision.
+    /// The sample after that window's last one: the time of the decision; of a tag where it ends.
     pub end: u64,
     /// Events before this one that nobody polled in time.
     pub lost: u32,

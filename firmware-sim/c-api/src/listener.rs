@@ -2,7 +2,7 @@
 
 use firmware_sim::Engine;
 use models::q8::Model;
-use models::stream::{Detector, Q15};
+use models::stream::{Change, Decider, Q15};
 
 use crate::event::{AuricleEvent, Queue};
 use crate::status::AuricleStatus;
@@ -14,7 +14,7 @@ use crate::status::AuricleStatus;
 pub(crate) struct Listener<'m, 'r> {
     model: &'m Model<'m>,
     engine: Engine<'m, 'r>,
-    detector: Detector<&'r mut [Q15]>,
+    decider: Decider<&'r mut [Q15]>,
     /// Those of the newest window.
     posteriors: &'r mut [Q15],
     /// Whether there was a window since the last reset.
@@ -43,20 +43,22 @@ impl<'m, 'r> Listener<'m, 'r> {
         let engine = Engine::new(model, hop, engine).map_err(|_| AuricleStatus::Memory)?;
         let decision = model.decision();
         let settings = decision.settings(model.arch().window);
-        let detector = Detector::new(settings, decision.classes(), detector);
-        let detector = detector.map_err(|_| AuricleStatus::Memory)?;
+        let decider = Decider::new(model.arch().task, settings, decision.classes(), detector);
+        let decider = decider.map_err(|_| AuricleStatus::Memory)?;
         let queue = Queue::default();
-        Ok(Self { model, engine, detector, posteriors, heard: false, hop, queue })
+        Ok(Self { model, engine, decider, posteriors, heard: false, hop, queue })
     }
 
     pub(crate) fn push(&mut self, samples: &[i16]) {
-        let Self { engine, detector, posteriors, heard, queue, .. } = self;
+        let Self { engine, decider, posteriors, heard, queue, .. } = self;
         engine.push(samples, |values, end| {
             posteriors.copy_from_slice(values);
             *heard = true;
-            if let Some(event) = detector.push(values, end) {
-                queue.push(event);
-            }
+            decider.push(values, end, |change| {
+                if let Change::Detected(event) = change {
+                    queue.push(event);
+                }
+            });
         });
     }
 
@@ -66,7 +68,7 @@ impl<'m, 'r> Listener<'m, 'r> {
 
     pub(crate) fn reset(&mut self) {
         self.engine.reset();
-        self.detector.reset();
+        self.decider.reset();
         self.queue.clear();
         self.heard = false;
     }

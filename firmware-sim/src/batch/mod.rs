@@ -15,7 +15,7 @@ mod x86;
 use std::vec::Vec;
 
 use models::q8::{Layer, padded};
-use models::quant::Factor;
+use models::quant::{Factor, requantize};
 
 use pack::Weights;
 
@@ -163,6 +163,32 @@ impl BatchLayer {
                 tile.wide(&mut out[from..to]);
             }),
         }
+    }
+
+    /// The same without ReLU, limit and pooling: `value` makes a value of each sum, at the scale of the outputs. Rows lie
+    /// `step` values apart.
+    ///
+    /// # Panics
+    /// As [`BatchLayer::columns`].
+    pub fn signed_columns(
+        &self,
+        inputs: Values<'_>,
+        step: usize,
+        out: &mut [i16],
+        value: impl Fn(i32) -> i16,
+    ) {
+        let Scales { biases, multipliers, shifts } = &self.scales;
+        let width = biases.len();
+        self.each_tile(inputs, Rows { step, pool: 1 }, out.len(), |from, to, tile| {
+            let columns = out[from..to].chunks_exact_mut(self.column());
+            for (sums, out) in tile.sums.chunks_exact(width).zip(columns) {
+                for (output, out) in out[..self.outputs].iter_mut().enumerate() {
+                    let shift = shifts[output] as u8;
+                    let factor = Factor { multiplier: multipliers[output], shift };
+                    *out = value(requantize(sums[output].wrapping_add(biases[output]), factor));
+                }
+            }
+        });
     }
 
     fn each_tile(

@@ -30,6 +30,16 @@ fn reference(layer: &Layer<'_>, inputs: &[i16], rows: Rows, columns: usize) -> V
     out
 }
 
+/// `scripts/test-arm` says which instructions an emulated processor has, so that no kernel goes untested unnoticed.
+#[test]
+fn the_machines_are_those_that_are_expected() {
+    if let Ok(expected) = std::env::var("AURICLE_MACHINES") {
+        let machines: Vec<_> =
+            Machine::all().iter().map(|machine| std::format!("{machine:?}")).collect();
+        assert_eq!(machines.join(" "), expected);
+    }
+}
+
 proptest! {
     #[test]
     fn machines_agree(

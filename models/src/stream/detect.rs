@@ -4,6 +4,7 @@
 use core::fmt;
 
 use super::q15::{ONE, Q15};
+use super::smooth::Smoothing;
 
 /// How posteriors become detections. Lengths are in windows or samples, never in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +72,9 @@ impl fmt::Display for SettingsError {
 pub struct Event {
     /// Index of the class.
     pub class: u16,
-    /// First sample of the window that decided, counted from the last reset.
+    /// First sample of the window that decided, counted from the last reset; of a tag the sample at which it begins.
     pub start: u64,
-    /// The sample after that window's last one: the time of the decision.
+    /// The sample after that window's last one: the time of the decision; of a tag the sample at which it ends.
     pub end: u64,
     /// Smoothed posterior.
     pub confidence: Q15,
@@ -100,8 +101,7 @@ pub struct Detector<M> {
     classes: usize,
     /// `smoothing` rows of `classes` posteriors (a ring), then the rows of [`Row`].
     memory: M,
-    /// Row of the ring that the next window overwrites.
-    next: usize,
+    smoothing: Smoothing,
     windows: u32,
     /// End of the newest window.
     end: u64,
@@ -124,7 +124,30 @@ enum Row {
 }
 
 /// Rows behind the posteriors.
-const ROWS: usize = Row::Left as usize + 2;
+pub(super) const ROWS: usize = Row::Left as usize + 2;
+
+impl Settings {
+    /// Whether a detector of so many classes can work with them and with so many elements of memory.
+    pub(super) const fn check(&self, classes: usize, memory: usize) -> Result<(), SettingsError> {
+        if self.smoothing == 0 {
+            return Err(SettingsError::NoSmoothing);
+        }
+        if self.min_count == 0 {
+            return Err(SettingsError::NoCount);
+        }
+        if self.release == 0 || self.release > ONE {
+            return Err(SettingsError::Release);
+        }
+        if classes == 0 || classes > u16::MAX as usize {
+            return Err(SettingsError::NoClasses);
+        }
+        let needed = classes * (self.smoothing as usize + ROWS);
+        if memory < needed {
+            return Err(SettingsError::Memory { needed });
+        }
+        Ok(())
+    }
+}
 
 impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
     /// Elements of memory that a detector needs.
@@ -143,25 +166,11 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
         memory: M,
     ) -> Result<Self, SettingsError> {
         let count = classes.len();
-        if settings.smoothing == 0 {
-            return Err(SettingsError::NoSmoothing);
-        }
-        if settings.min_count == 0 {
-            return Err(SettingsError::NoCount);
-        }
-        if settings.release == 0 || settings.release > ONE {
-            return Err(SettingsError::Release);
-        }
-        if count == 0 || count > usize::from(u16::MAX) {
-            return Err(SettingsError::NoClasses);
-        }
-        let needed = Self::memory_len(count, settings.smoothing);
-        if memory.as_ref().len() < needed {
-            return Err(SettingsError::Memory { needed });
-        }
-        let (next, windows, end, suppressed) = (0, 0, 0, 0);
+        settings.check(count, memory.as_ref().len())?;
+        let smoothing = Smoothing::new(count, settings.smoothing);
+        let (windows, end, suppressed) = (0, 0, 0);
         let mut detector =
-            Self { settings, classes: count, memory, next, windows, end, suppressed };
+            Self { settings, classes: count, memory, smoothing, windows, end, suppressed };
         for (class, ClassSettings { threshold, cooldown }) in classes.take(count).enumerate() {
             *detector.at(Row::Threshold, class) = threshold;
             detector.set_long(Row::Cooldown, class, cooldown);
@@ -172,14 +181,13 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
 
     /// Forgets everything heard: the state after [`Detector::new`].
     pub fn reset(&mut self) {
-        let history = self.history_len();
-        self.memory.as_mut()[..history].fill(0);
+        self.smoothing.clear(self.memory.as_mut());
         for class in 0..self.classes {
             *self.at(Row::Run, class) = 0;
             *self.at(Row::Latch, class) = 0;
             self.set_long(Row::Left, class, 0);
         }
-        (self.next, self.windows, self.end, self.suppressed) = (0, 0, 0, 0);
+        (self.windows, self.end, self.suppressed) = (0, 0, 0);
     }
 
     /// Takes the posteriors of the window that ends just before sample `end` and returns the
@@ -190,12 +198,7 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
     /// If there is not one posterior a class.
     pub fn push(&mut self, posteriors: &[Q15], end: u64) -> Option<Event> {
         assert_eq!(posteriors.len(), self.classes, "one posterior a class");
-        let row = self.next * self.classes;
-        let slots = &mut self.memory.as_mut()[row..row + self.classes];
-        for (slot, posterior) in slots.iter_mut().zip(posteriors) {
-            *slot = (*posterior).min(ONE);
-        }
-        self.next = (self.next + 1) % usize::from(self.settings.smoothing);
+        self.smoothing.push(self.memory.as_mut(), posteriors);
         self.windows = self.windows.saturating_add(1);
         self.decide(end)
     }
@@ -207,12 +210,7 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
     #[must_use]
     pub fn smoothed(&self, class: usize) -> Q15 {
         assert!(class < self.classes, "there are {} classes", self.classes);
-        let history = &self.memory.as_ref()[..self.history_len()];
-        let sum: u32 =
-            history.iter().skip(class).step_by(self.classes).map(|p| u32::from(*p)).sum();
-        let count = u32::from(self.settings.smoothing);
-        // At most ONE, because every term is.
-        ((sum + count / 2) / count) as Q15
+        self.smoothing.mean(self.memory.as_ref(), class)
     }
 
     fn decide(&mut self, end: u64) -> Option<Event> {
@@ -247,9 +245,7 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
         let threshold = *self.at(Row::Threshold, class);
         let run = self.at(Row::Run, class);
         *run = if value >= threshold { run.saturating_add(1) } else { 0 };
-        let half = u32::from(ONE / 2);
-        let release = u32::from(threshold) * u32::from(self.settings.release) + half;
-        if u32::from(value) < release / u32::from(ONE) {
+        if value < self.settings.released(threshold) {
             *self.at(Row::Latch, class) = 0;
         }
         let left = self.long(Row::Left, class).saturating_sub(passed);
@@ -257,27 +253,23 @@ impl<M: AsRef<[Q15]> + AsMut<[Q15]>> Detector<M> {
     }
 
     fn at(&mut self, row: Row, class: usize) -> &mut Q15 {
-        let place = self.history_len() + row as usize * self.classes + class;
+        let place = self.smoothing.len() + row as usize * self.classes + class;
         &mut self.memory.as_mut()[place]
     }
 
     /// A number of which `row` and the row behind it hold the halves.
     fn long(&self, row: Row, class: usize) -> u32 {
-        let place = self.history_len() + row as usize * self.classes + class;
+        let place = self.smoothing.len() + row as usize * self.classes + class;
         let memory = self.memory.as_ref();
         u32::from(memory[place]) | u32::from(memory[place + self.classes]) << 16
     }
 
     fn set_long(&mut self, row: Row, class: usize, value: u32) {
-        let place = self.history_len() + row as usize * self.classes + class;
+        let place = self.smoothing.len() + row as usize * self.classes + class;
         let classes = self.classes;
         let memory = self.memory.as_mut();
         memory[place] = value as u16;
         memory[place + classes] = (value >> 16) as u16;
-    }
-
-    fn history_len(&self) -> usize {
-        self.classes * usize::from(self.settings.smoothing)
     }
 }
 

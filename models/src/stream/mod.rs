@@ -6,18 +6,26 @@
 //! on every engine that computes the same posteriors.
 //!
 //! ```text
-//! samples ─► RollingWindows ─► engine ─► posteriors (Q15) ─► Detector ─► events
+//! samples ─► RollingWindows ─► engine ─► posteriors (Q15) ─► Detector ─► events of classes
+//!        │                                               └─► TagDetector ─► stretches of tags
 //!        └─► Gate ─► which windows no engine needs to look at: posteriors of 0
 //! ```
 
+mod decider;
 mod detect;
 mod gate;
 mod q15;
+mod segments;
+mod smooth;
+mod tags;
 mod window;
 
+pub use decider::Decider;
 pub use detect::{ClassSettings, Detector, Event, Settings, SettingsError};
 pub use gate::{FULL_SCALE, Gate};
 pub use q15::{NEVER, ONE, Q15, from_f32, to_f32};
+pub use segments::segment_starts;
+pub use tags::{Change, TagDetector};
 pub use window::RollingWindows;
 
 /// Default hop in samples: 3^7, about 137 ms at 16 kHz, a multiple of the cumulative strides of

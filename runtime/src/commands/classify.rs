@@ -1,4 +1,4 @@
-//! `runtime classify`: the most probable labels of whole recordings.
+//! `runtime classify`: the most probable labels of whole recordings, or all of their tags.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use audio::AudioError;
-use models::meta::DecisionDefaults;
-use models::stream::Event;
+use models::arch::Task;
+use models::meta::{DecisionDefaults, ModelMeta};
+use models::stream::{Event, segment_starts};
 use runtime::decision::Overrides;
-use runtime::engine::{Engine as _, Stream};
+use runtime::engine::{Engine as _, Model, Stream};
 use runtime::pipeline::{Pipeline, PipelineError};
 use runtime::sink::Sink;
 use runtime::source::{FileSource, Input, Source};
@@ -46,10 +47,33 @@ struct Line<'a> {
     top: Vec<Guess<'a>>,
 }
 
+#[derive(Serialize)]
+struct TagsLine<'a> {
+    file: &'a str,
+    tags: Vec<Guess<'a>>,
+}
+
 #[derive(Clone, Copy, Serialize)]
 struct Guess<'a> {
     label: &'a str,
     confidence: f64,
+}
+
+/// Mean posteriors of a recording.
+enum Listener {
+    /// Over all windows of a stream.
+    Hops(Box<dyn Stream>, DecisionDefaults),
+    /// Over evenly spaced windows, as many as fit.
+    Segments(Box<Model>),
+}
+
+impl Listener {
+    fn average(&mut self, path: &Path) -> Result<Vec<f64>> {
+        match self {
+            Self::Hops(stream, decision) => average(path, stream.as_mut(), decision),
+            Self::Segments(model) => average_of_segments(path, model),
+        }
+    }
 }
 
 /// Classifies every file; one that cannot be read does not keep the others from it.
@@ -58,12 +82,18 @@ pub(super) fn run(args: &Classify) -> Result<ExitCode> {
     let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
     // All windows are averaged, quiet ones too.
     let decision = DecisionDefaults { gate: 0, ..decide(&overrides, engine.meta())? };
-    let mut stream = engine.into_stream(decision.hop)?;
-    let labels = stream.meta().labels.clone();
+    let meta = engine.meta().clone();
+    let finds_tags = meta.arch.task == Task::MultiLabel;
+    let mut listener = if finds_tags && args.hop.is_none() {
+        Listener::Segments(Box::new(engine))
+    } else {
+        Listener::Hops(engine.into_stream(decision.hop)?, decision)
+    };
     let mut failed = false;
     for path in &args.files {
-        match average(path, stream.as_mut(), &decision) {
-            Ok(averages) => print(args, path, &labels, &averages)?,
+        match listener.average(path) {
+            Ok(averages) if finds_tags => print_tags(args, path, &meta, &averages)?,
+            Ok(averages) => print(args, path, &meta.labels, &averages)?,
             Err(error) => {
                 failed = true;
                 let _ = writeln!(io::stderr(), "error: {}", crate::one_line(&error));
@@ -94,22 +124,67 @@ fn average(path: &Path, stream: &mut dyn Stream, decision: &DecisionDefaults) ->
     Ok(sum.posteriors.iter().map(|total| total / sum.windows as f64).collect())
 }
 
-fn print(args: &Classify, path: &Path, labels: &[String], averages: &[f64]) -> Result<()> {
-    let mut guesses: Vec<Guess<'_>> = labels
-        .iter()
-        .zip(averages)
-        .map(|(label, &confidence)| Guess { label, confidence })
-        .collect();
+/// The mean posteriors of evenly spaced windows; a recording shorter than one lies in the middle of silence.
+fn average_of_segments(path: &Path, model: &mut Model) -> Result<Vec<f64>> {
+    let arch = &model.meta().arch;
+    let (rate_hz, length) = (arch.sample_rate_hz, arch.window as usize);
+    let mut posteriors = vec![0.0; usize::from(arch.classes)];
+    let samples = audio::read_mono(path, rate_hz)?;
+    if samples.is_empty() {
+        return Err(AudioError::Empty { path: path.to_path_buf() }.into());
+    }
+    let starts = segment_starts(samples.len(), length);
+    let (count, mut sums) = (starts.len() as f64, vec![0.0; posteriors.len()]);
+    let mut window = vec![0.0; length];
+    for start in starts {
+        let segment = &samples[start..samples.len().min(start + length)];
+        let offset = (length - segment.len()).div_ceil(2);
+        window[offset..offset + segment.len()].copy_from_slice(segment);
+        model.posteriors(&window, &mut posteriors)?;
+        sums.iter_mut().zip(&posteriors).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    Ok(sums.iter().map(|sum| sum / count).collect())
+}
+
+/// Prints the tags that reach their thresholds, or as many as are asked for.
+fn print_tags(args: &Classify, path: &Path, meta: &ModelMeta, averages: &[f64]) -> Result<()> {
+    let mut tags = guesses(&meta.labels, averages);
+    match args.top {
+        Some(top) => tags.truncate(top.max(1)),
+        None => tags.retain(|tag| {
+            let thresholds = meta.labels.iter().zip(&meta.decision.thresholds);
+            let mut own = thresholds.filter(|(label, _)| *label == tag.label);
+            own.any(|(_, t)| t.is_some_and(|threshold| tag.confidence >= f64::from(threshold)))
+        }),
+    }
+    let file = path.to_string_lossy();
+    match args.format {
+        Format::Json => print_json(&TagsLine { file: &file, tags }),
+        Format::Text if tags.is_empty() => print_line(&format!("{file}: -")),
+        Format::Text => print_line(&format!("{file}: {}", list(&tags))),
+    }
+}
+
+/// Labels with their posteriors, the most probable first.
+fn guesses<'a>(labels: &'a [String], averages: &[f64]) -> Vec<Guess<'a>> {
+    let guess = |(label, &confidence): (&'a String, &f64)| Guess { label, confidence };
+    let mut guesses: Vec<Guess<'a>> = labels.iter().zip(averages).map(guess).collect();
     guesses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    guesses.truncate(args.top.max(1));
+    guesses
+}
+
+fn list(guesses: &[Guess<'_>]) -> String {
+    let text = |guess: &Guess<'_>| format!("{} {:.2}", guess.label, guess.confidence);
+    guesses.iter().map(text).collect::<Vec<_>>().join("  ")
+}
+
+fn print(args: &Classify, path: &Path, labels: &[String], averages: &[f64]) -> Result<()> {
+    let mut guesses = guesses(labels, averages);
+    guesses.truncate(args.top.unwrap_or(1).max(1));
     let Some(&Guess { label, confidence }) = guesses.first() else { return Ok(()) };
     let file = path.to_string_lossy();
     match args.format {
         Format::Json => print_json(&Line { file: &file, label, confidence, top: guesses }),
-        Format::Text => {
-            let text = |guess: &Guess<'_>| format!("{} {:.2}", guess.label, guess.confidence);
-            let list: Vec<String> = guesses.iter().map(text).collect();
-            print_line(&format!("{file}: {}", list.join("  ")))
-        }
+        Format::Text => print_line(&format!("{file}: {}", list(&guesses))),
     }
 }

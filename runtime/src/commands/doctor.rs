@@ -1,8 +1,6 @@
 //! `runtime doctor`: whether this computer can listen, and what to do where it cannot.
 
-use std::process::ExitCode;
-
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::print_line;
 use crate::cli::Doctor;
@@ -25,8 +23,11 @@ impl Finding {
     }
 }
 
-/// Checks one thing after the other; the status tells whether all is well.
-pub(super) fn run(args: &Doctor) -> Result<ExitCode> {
+/// Checks one thing after the other.
+///
+/// # Errors
+/// What is not well, in one line.
+pub(super) fn run(args: &Doctor) -> Result<()> {
     let mut findings = permissions();
     findings.extend(microphones(args));
     findings.push(load());
@@ -37,8 +38,16 @@ pub(super) fn run(args: &Doctor) -> Result<ExitCode> {
             print_line(&format!("     {advice}"))?;
         }
     }
-    let well = findings.iter().all(|finding| finding.good);
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let bad = findings.iter().filter(|finding| !finding.good);
+    let bad: Vec<&str> = bad.map(|finding| finding.what.as_str()).collect();
+    ensure!(
+        bad.is_empty(),
+        "{} of {} checks failed: {}; what to do is printed below each line that begins with BAD",
+        bad.len(),
+        findings.len(),
+        bad.join("; ")
+    );
+    Ok(())
 }
 
 /// Whether the sound devices of Linux may be read.

@@ -6,6 +6,7 @@ mod classify;
 mod devices;
 mod doctor;
 mod listen;
+mod manual;
 mod session;
 mod status;
 mod stream;
@@ -28,10 +29,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Stream(args) => stream::run(&args)?,
         Command::Listen(args) => listen::run(&args)?,
         Command::Devices => devices::run()?,
-        Command::Doctor(args) => return doctor::run(&args),
+        Command::Doctor(args) => doctor::run(&args)?,
         Command::Status(args) => return status::run(&args),
         Command::CheckConfig(args) => check_config::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,
+        Command::Manual(args) => manual::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ mod model;
 mod onnx;
 mod rolling;
 mod shared;
+mod shared_stream;
 
 use std::io;
 use std::path::PathBuf;

@@ -37,6 +37,9 @@ pub(super) trait Layers {
     /// A sample that has not arrived.
     const UNKNOWN: Self::Sample;
 
+    /// A sample from −1 to 1 as the network reads it.
+    fn sample(value: f32) -> Self::Sample;
+
     /// 32-bit words of a column that a level makes.
     fn words(&self, level: usize) -> usize;
 

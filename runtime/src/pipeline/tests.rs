@@ -4,6 +4,8 @@ use super::*;
 use crate::engine::{Engine, Rolling};
 use crate::sink::Collected;
 use crate::tiny_model::{tiny_meta, tone};
+use models::arch::Task;
+use models::stream::Event;
 use proptest::prelude::*;
 
 /// Posteriors that depend on every sample of the window and on its order.
@@ -89,6 +91,32 @@ fn windows_are_those_of_the_whole_recording() {
         assert_eq!(found, &posteriors);
     }
     assert!(!results.events.is_empty());
+}
+
+#[test]
+fn tags_begin_end_and_overlap_in_the_same_way_for_any_blocks() {
+    let samples = tone(333.0, 3000);
+    let run = |blocks: &[&[f32]]| {
+        let mut toy = toy(256);
+        toy.0.arch.task = Task::MultiLabel;
+        let mut decision = DecisionDefaults::for_model(&toy.0.arch, &toy.0.labels);
+        (decision.hop, decision.smoothing) = (100, 1);
+        decision.thresholds[2] = Some(0.1);
+        let mut pipeline = Pipeline::new(Rolling::new(toy, 100), 16_000, &decision).unwrap();
+        let mut results = Collected::default();
+        blocks.iter().for_each(|block| pipeline.push(block, &mut results).unwrap());
+        pipeline.finish(&mut results).unwrap();
+        assert_eq!(pipeline.stats().events, results.events.len() as u64);
+        results
+    };
+    let whole = run(&[&samples]);
+    assert_eq!(run(&cut_at(&samples, &[1, 300, 77, 901])), whole);
+    assert_eq!(whole.begun.len(), whole.events.len(), "what is heard last ends with the stream");
+    let overlap = |a: &Event, b: &Event| a.class != b.class && a.start < b.end && b.start < a.end;
+    assert!(whole.events.iter().any(|a| whole.events.iter().any(|b| overlap(a, b))));
+    for event in &whole.events {
+        assert!(event.start < event.end && event.end <= samples.len() as u64, "{event:?}");
+    }
 }
 
 #[test]

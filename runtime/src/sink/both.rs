@@ -21,6 +21,11 @@ impl<A: Sink, B: Sink> Sink for Both<A, B> {
         self.1.window(end, posteriors)
     }
 
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        self.0.begun(event)?;
+        self.1.begun(event)
+    }
+
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.0.event(event)?;
         self.1.event(event)

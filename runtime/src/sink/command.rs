@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -40,17 +40,38 @@ pub struct CommandSink {
 
 impl CommandSink {
     /// # Errors
-    /// There is no such program, or no thread for it.
+    /// There is no such program, it may not be run, or there is no thread for it.
     pub fn new(program: Program, style: Style) -> io::Result<Self> {
-        // Looked for now, not at the first detection; a bare name is looked for in PATH when it is run.
-        if program.path.components().count() > 1 && !program.path.is_file() {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        look_for(&program.path)?;
         let (queue, waiting) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("command".to_owned());
         let thread = thread.spawn(move || work(&program, &waiting))?;
         Ok(Self { style, queue: Some(queue), thread: Some(thread) })
     }
+}
+
+/// Whether there is such a program: now, not at the first detection.
+fn look_for(path: &Path) -> io::Result<()> {
+    if path.components().count() > 1 {
+        return is_program(path);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    match std::env::split_paths(&folders).any(|folder| is_program(&folder.join(path)).is_ok()) {
+        true => Ok(()),
+        false => Err(io::Error::other("no folder of PATH holds it; name it with its folder")),
+    }
+}
+
+fn is_program(path: &Path) -> io::Result<()> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 == 0 {
+        return Err(io::Error::other("nobody may run it; `chmod +x` allows that"));
+    }
+    Ok(())
 }
 
 impl Sink for CommandSink {

@@ -10,8 +10,8 @@ use crate::service::Status;
 
 /// Prints one JSON object a line. Every line is flushed.
 ///
-/// A detection is `{"time", "start", "end", "start_sample", "end_sample", "label", "confidence"}`, a
-/// window `{"window_end", "window_end_sample", "posteriors": {label: posterior}}`. Times are in
+/// A detection is `{"time", "start", "end", "start_sample", "end_sample", "label", "confidence"}`, a tag that has
+/// begun the same without `end` and `end_sample`, a window `{"window_end", "window_end_sample", "posteriors": {label: posterior}}`. Times are in
 /// seconds, samples are counted at the model's rate. `time` is when it was made, in seconds since 1970, where the style
 /// asks for it.
 #[derive(Debug)]
@@ -25,9 +25,11 @@ struct EventLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<f64>,
     start: f64,
-    end: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<f64>,
     start_sample: u64,
-    end_sample: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_sample: Option<u64>,
     label: &'a str,
     confidence: f32,
 }
@@ -53,6 +55,19 @@ impl<W: Write> JsonSink<W> {
     pub fn new(out: W, style: Style) -> Self {
         Self { out, style }
     }
+
+    fn line(&mut self, event: &Event, end: Option<u64>) -> io::Result<()> {
+        let line = EventLine {
+            time: self.style.wall_clock.then(Status::now),
+            start: self.style.seconds(event.start),
+            end: end.map(|end| self.style.seconds(end)),
+            start_sample: event.start,
+            end_sample: end,
+            label: self.style.label(event.class),
+            confidence: to_f32(event.confidence),
+        };
+        write_line(&mut self.out, &line)
+    }
 }
 
 /// Writes a value as one flushed line of JSON.
@@ -74,17 +89,12 @@ impl<W: Write> Sink for JsonSink<W> {
         write_line(&mut self.out, &line)
     }
 
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        self.line(event, None)
+    }
+
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let line = EventLine {
-            time: self.style.wall_clock.then(Status::now),
-            start: self.style.seconds(event.start),
-            end: self.style.seconds(event.end),
-            start_sample: event.start,
-            end_sample: event.end,
-            label: self.style.label(event.class),
-            confidence: to_f32(event.confidence),
-        };
-        write_line(&mut self.out, &line)
+        self.line(event, Some(event.end))
     }
 }
 
@@ -104,6 +114,15 @@ mod tests {
             "\n",
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_has_begun_has_no_end() {
+        let mut out = Vec::new();
+        let event = Event { class: 0, start: 8_000, end: 24_000, confidence: 1 << 14 };
+        JsonSink::new(&mut out, style(false)).begun(&event).unwrap();
+        let expected = r#"{"start":0.5,"start_sample":8000,"label":"go","confidence":0.5}"#;
+        assert_eq!(String::from_utf8(out).unwrap().trim_end(), expected);
     }
 
     #[test]

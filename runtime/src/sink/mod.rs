@@ -34,7 +34,17 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Takes a detection.
+    /// Takes a tag that has begun at the event's start; its end is only that of the window that decided. What
+    /// [`Sink::event`] takes in the end is the whole of it.
+    ///
+    /// # Errors
+    /// Whatever keeps the result from being written.
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        let _ = event;
+        Ok(())
+    }
+
+    /// Takes a detection, or a tag that is over.
     ///
     /// # Errors
     /// Whatever keeps the result from being written.
@@ -51,6 +61,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
         (**self).window(end, posteriors)
+    }
+
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        (**self).begun(event)
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
@@ -92,6 +106,8 @@ impl Style {
 pub struct Collected {
     /// End and posteriors of every window.
     pub windows: Vec<(u64, Vec<f32>)>,
+    /// All tags that have begun.
+    pub begun: Vec<Event>,
     /// All detections.
     pub events: Vec<Event>,
 }
@@ -99,6 +115,11 @@ pub struct Collected {
 impl Sink for Collected {
     fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
         self.windows.push((end, posteriors.to_vec()));
+        Ok(())
+    }
+
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        self.begun.push(*event);
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use models::stream::{Event, to_f32};
 
 use super::{Sink, Style};
 
-/// Prints one line a detection: start, end, label, confidence. Every line is flushed.
+/// Prints one line a detection: start, end, label, confidence; of a tag one more when it begins, with `begins` in the place
+/// of the end. Every line is flushed.
 #[derive(Debug)]
 pub struct TextSink<W> {
     out: W,
@@ -19,6 +20,14 @@ impl<W: Write> TextSink<W> {
     pub fn new(out: W, style: Style) -> Self {
         let label_width = style.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
         Self { out, style, label_width }
+    }
+
+    fn line(&mut self, event: &Event, end: &str) -> io::Result<()> {
+        let start = self.style.seconds(event.start);
+        let (label, width) = (self.style.label(event.class), self.label_width);
+        let confidence = to_f32(event.confidence);
+        writeln!(self.out, "{start:>10.2} s {end:>12}  {label:<width$}  {confidence:.2}")?;
+        self.out.flush()
     }
 }
 
@@ -35,12 +44,12 @@ impl<W: Write> Sink for TextSink<W> {
         self.out.flush()
     }
 
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        self.line(event, "begins")
+    }
+
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let (start, end) = (self.style.seconds(event.start), self.style.seconds(event.end));
-        let (label, width) = (self.style.label(event.class), self.label_width);
-        let confidence = to_f32(event.confidence);
-        writeln!(self.out, "{start:>10.2} s {end:>10.2} s  {label:<width$}  {confidence:.2}")?;
-        self.out.flush()
+        self.line(event, &format!("{:.2} s", self.style.seconds(event.end)))
     }
 }
 
@@ -56,6 +65,20 @@ mod tests {
         let expected = concat!(
             "      1.50 s  go 0.25 st\"op 0.75\n",
             "      0.50 s       1.50 s  st\"op  0.50\n",
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn tags_are_told_when_they_begin_too() {
+        let mut out = Vec::new();
+        let mut sink = TextSink::new(&mut out, style(false));
+        let event = Event { class: 0, start: 8_000, end: 24_000, confidence: 1 << 14 };
+        sink.begun(&event).unwrap();
+        sink.event(&event).unwrap();
+        let expected = concat!(
+            "      0.50 s       begins  go     0.50\n",
+            "      0.50 s       1.50 s  go     0.50\n",
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -30,6 +30,15 @@ fn a_damaged_model_is_refused_without_a_panic() {
 }
 
 #[test]
+fn a_model_of_another_version_is_refused() {
+    let bench = Bench::new();
+    let path = bench.path("model.q8");
+    std::fs::write(&path, [&b"ARQ8"[..], &99_u16.to_le_bytes(), &[0; 64]].concat()).unwrap();
+    let error = fail(program().args(["bench", text(&path)]));
+    assert!(error.contains("model.q8: ") && error.contains("version 99"), "{error}");
+}
+
+#[test]
 fn a_missing_recording_is_named() {
     let bench = Bench::new();
     for command in ["stream", "classify"] {

@@ -7,6 +7,7 @@ mod common;
 
 mod bad_input;
 mod config;
+mod manual;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod results;

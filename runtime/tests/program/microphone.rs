@@ -97,6 +97,22 @@ fn the_doctor_listens_and_measures() {
 }
 
 #[test]
+fn the_doctor_says_in_a_line_of_error_what_is_wrong() {
+    let bench = Bench::new();
+    let path = bench.path("asound.conf");
+    std::fs::write(&path, "pcm.silence { type null }\n").unwrap();
+    let mut command = bench.command("doctor");
+    let output = command.env("ALSA_CONFIG_PATH", &path).output().unwrap();
+    let error = error_line(&output);
+    assert!(error.contains(" checks failed: "), "{error}");
+    assert!(error.contains("the sound system knows no microphone; "), "{error}");
+    assert!(error.ends_with("below each line that begins with BAD"), "{error}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let count = told.lines().filter(|line| line.starts_with("BAD  ")).count();
+    assert!(error.starts_with(&format!("{count} of ")), "{error}\n{told}");
+}
+
+#[test]
 fn a_dead_microphone_is_told() {
     let bench = Bench::new();
     let configuration = configuration(&bench, &[0.0; 48_000]);

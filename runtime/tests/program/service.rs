@@ -153,6 +153,11 @@ fn what_cannot_work_is_told_at_the_start() {
     assert!(error.starts_with("/no/such/folder/log: the log cannot be written: "), "{error}");
     let error = refuse(&["--run", "/no/such/program"]);
     assert!(error.starts_with("/no/such/program: cannot be run: "), "{error}");
+    assert_eq!(refuse(&["--run", "/etc"]), "/etc: cannot be run: it is no file");
+    let error = refuse(&["--run", text(&bench.recording)]);
+    assert!(error.ends_with("cannot be run: nobody may run it; `chmod +x` allows that"), "{error}");
+    let error = refuse(&["--run", "no-such-program-anywhere"]);
+    assert!(error.starts_with("no-such-program-anywhere: cannot be run: no folder"), "{error}");
     let error = refuse(&["--status", "/no/such/folder/status"]);
     assert!(error.starts_with("/no/such/folder/status: the status cannot be written: "), "{error}");
     let error = fail(program().args(["status", "/no/such/file"]));

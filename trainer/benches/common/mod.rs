@@ -68,7 +68,8 @@ impl Subject {
 pub(crate) fn noise(index: u64, samples: usize) -> Clip {
     let mut rng = draw::rng(1, "bench", &[index]);
     let samples = (0..samples).map(|_| rng.random_range(-8000..8000i16)).collect();
-    Clip { name: String::new(), class: 0, speaker: None, samples }
+    let (name, tags) = Default::default();
+    Clip { name, class: 0, tags, speaker: None, samples }
 }
 
 /// Samples as engines for floating point take them.

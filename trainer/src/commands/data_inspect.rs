@@ -195,7 +195,7 @@ impl Report {
 
 impl ClassReport {
     fn of(data: &Dataset, class: usize) -> Self {
-        let of_part = |part| data.clips(part).iter().filter(move |clip| clip.class == class);
+        let of_part = |part| data.clips(part).iter().filter(move |clip| clip.has(class));
         let all = || Part::ALL.into_iter().flat_map(of_part);
         let is_silence = data.silence_class() == Some(class);
         let generated = is_silence && !data.background.is_empty();

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use burn::module::Module as _;
+use models::arch::Task;
 use models::meta::{SILENCE, UNKNOWN};
 
 use super::data_common::{self, PartName};
 use super::evaluate_stream::{self, RecordingArgs, StreamArgs, Wanted};
+use super::evaluate_tags::{self, Measured};
 use crate::data::{Clip, DataOptions, Dataset, SplitScheme};
 use crate::evaluate::drop::Drop;
 use crate::evaluate::gain;
@@ -105,14 +107,17 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let clips = predict::with_silence(&data, part, model.config()?.seed);
     let clips = gain::apply(&clips, args.gain_db);
     let predictions = predictions(&mut model, &args.model, &clips, &data, args)?;
-    let drop = match other(args) {
-        Some(path) => Some(compare(&path, &model, &predictions, &clips, &data, args)?),
-        None => None,
-    };
     let mut split = part.name().to_owned();
     if args.gain_db != 0.0 {
         let _ = write!(split, " at {:+} dB", args.gain_db);
     }
+    if data.task == Task::MultiLabel {
+        return tags(&model, &predictions, split, &clips, &data, args);
+    }
+    let drop = match other(args) {
+        Some(path) => Some(compare(&path, &model, &predictions, &clips, &data, args)?),
+        None => None,
+    };
     let report = Report {
         model: args.model.display().to_string(),
         split,
@@ -141,6 +146,34 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     data_common::print(&text)
 }
 
+/// Prints the figures of a model that finds tags.
+fn tags(
+    model: &AnyModel,
+    predictions: &Predictions,
+    split: String,
+    clips: &[Clip],
+    data: &Dataset,
+    args: &EvaluateArgs,
+) -> anyhow::Result<()> {
+    if args.plot.is_some() {
+        bail!(
+            "--plot draws which classes are taken for each other; tags do not exclude each other"
+        );
+    }
+    let other = match other(args) {
+        Some(path) => {
+            let mut other = AnyModel::load(&path)?;
+            let predictions = self::predictions(&mut other, &path, clips, data, args)?;
+            Some((other, path, predictions))
+        }
+        None => None,
+    };
+    let name = args.model.display().to_string();
+    let measured = Measured { model, name, split, data, predictions, other };
+    let json = matches!(args.format, Format::Json);
+    data_common::print(&evaluate_tags::report(measured, json)?)
+}
+
 /// Posteriors for the data's classes.
 fn predictions(
     model: &mut AnyModel,
@@ -149,6 +182,13 @@ fn predictions(
     data: &Dataset,
     args: &EvaluateArgs,
 ) -> anyhow::Result<Predictions> {
+    if model.arch().task != data.task {
+        let (model, data) = match data.task {
+            Task::MultiLabel => ("one class a clip", "any number of tags"),
+            Task::MultiClass => ("any number of tags", "one class a clip"),
+        };
+        bail!("{}: finds {model}, and the data has {data}; name other data", path.display());
+    }
     let window = model.arch().window as usize;
     let mut predictions = predict::averaged(clips, window, data.placement, |clips| {
         model.predict(clips, args.device)
@@ -218,9 +258,11 @@ pub(super) fn load_data(
 ) -> anyhow::Result<Dataset> {
     let config = model.config()?;
     let arch = model.arch();
+    let finds_tags = arch.task == Task::MultiLabel;
     let has_unknown = model.labels().iter().any(|label| label == UNKNOWN);
     let words = match words {
         Some(words) => Some(words.to_vec()),
+        None if finds_tags => Some(model.labels().to_vec()),
         None if has_unknown => {
             let special = |label: &&String| *label != SILENCE && *label != UNKNOWN;
             Some(model.labels().iter().filter(special).cloned().collect())
@@ -238,6 +280,7 @@ pub(super) fn load_data(
         );
     }
     // A split found by itself when training is found by itself again.
-    let split = if given { SplitScheme::Auto } else { options.split };
+    let found = given && options.split != SplitScheme::None;
+    let split = if found { SplitScheme::Auto } else { options.split };
     Ok(data_common::load(&DataOptions { dir, words, split, ..options })?)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use models::arch::Task;
 use models::meta::DecisionDefaults;
 
 use super::data_common::{self, hours, number};
@@ -84,6 +85,11 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn new(model: AnyModel, flags: &DecisionFlags) -> anyhow::Result<Self> {
+        if model.arch().task == Task::MultiLabel {
+            bail!(
+                "misses and false accepts are for classes; of tags measure clips, without --stream"
+            );
+        }
         let labels = model.labels().to_vec();
         let decision = flags.overrides().apply_to(model.decision(), model.arch(), &labels)?;
         let (rate_hz, window) = (model.arch().sample_rate_hz, model.arch().window);

@@ -1,17 +1,21 @@
 //! `trainer export`
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use burn::module::Module as _;
+use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
 use serde_json::json;
 
 use super::data_common::{self, print};
 use super::footprint::Footprint;
-use crate::data::DataOptions;
+use crate::data::{DataOptions, Dataset, Part};
+use crate::evaluate::predict::{self, score_name};
+use crate::evaluate::tags::thresholds::tune;
 use crate::export::{check, fold, onnx};
 use crate::fit::Run;
 use crate::fit::checkpoint::replace;
@@ -26,11 +30,11 @@ pub struct ExportArgs {
     /// Folder for `model.onnx`, `model.q8`, `train.toml` and `quantization.json`, made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder of the data set, from which the int8 model gets its ranges (default: the one of the
-    /// training run).
+    /// Folder of the data set, from which the int8 model gets its ranges and tags their thresholds (default: the
+    /// one of the training run).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Write no int8 model; needs no data set.
+    /// Write no int8 model; needs no data set (tags get thresholds of 0.5 without it).
     #[arg(long)]
     onnx_only: bool,
 }
@@ -44,7 +48,11 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let compute = Compute::cpu();
     let (net, progress) = run.best_network(&compute)?;
     let net = net.valid().without_rounding();
-    let meta = metadata(&run);
+    let mut meta = metadata(&run);
+    let data = data(args, &run)?;
+    if let (Task::MultiLabel, Some(data)) = (meta.arch.task, &data) {
+        meta.decision.thresholds = thresholds(&net, data, &compute);
+    }
     meta.validate()?;
     let bytes = onnx::encode(&fold::fold(&net), &meta);
 
@@ -56,38 +64,48 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let difference = check::check(unchecked.path(), &net, &compute)?;
     drop(unchecked);
 
-    let int8 = if args.onnx_only { None } else { Some(int8(args, &run, &net, &meta, &compute)?) };
+    let int8 = match &data {
+        Some(data) if !args.onnx_only => Some(int8(&run, &net, &meta, data, &compute)),
+        _ => None,
+    };
     let model = folder.join("model.onnx");
     replace(&model, &[&bytes]).with_context(|| model.display().to_string())?;
     let config = folder.join("train.toml");
     let text = &meta.provenance.config;
     replace(&config, &[text.as_bytes()]).with_context(|| config.display().to_string())?;
     let best = progress.best.map_or(String::new(), |best| {
-        format!("epoch {}, {:.2} % on validation; ", best.epoch + 1, 100.0 * best.accuracy)
+        let (epoch, name) = (best.epoch + 1, score_name(meta.arch.task));
+        format!("epoch {epoch}, {name} {:.2} % on validation; ", 100.0 * best.score)
     });
     print(&format!(
-        "{}: {} bytes, {} classes; {best}largest difference to the network {difference:.1e}\n",
+        "{}: {} bytes, {} {}; {best}largest difference to the network {difference:.1e}\n",
         model.display(),
         bytes.len(),
         meta.labels.len(),
+        match meta.arch.task {
+            Task::MultiClass => "classes",
+            Task::MultiLabel => "tags",
+        },
     ))?;
+    if meta.arch.task == Task::MultiLabel {
+        print(&thresholds_line(&meta, data.is_some()))?;
+    }
     match int8 {
         Some(int8) => write_int8(folder, &int8, &meta),
         None => remove_stale(folder),
     }
 }
 
-/// Quantises the network with the data set that it was trained on.
-fn int8(
-    args: &ExportArgs,
-    run: &Run,
-    net: &Network,
-    meta: &ModelMeta,
-    compute: &Compute,
-) -> anyhow::Result<Quantized> {
-    let arch = &meta.arch;
+/// The data set that the run was trained on, if it is needed: for the ranges of the int8 model, and for the thresholds of
+/// tags, which stay at a half without it.
+fn data(args: &ExportArgs, run: &Run) -> anyhow::Result<Option<Dataset>> {
+    let arch = &run.model.arch;
     let options = run.config.data_options(arch.sample_rate_hz, arch.window as usize);
     let dir = args.data.clone().unwrap_or_else(|| run.config.data.clone());
+    let tunes = arch.task == Task::MultiLabel && (dir.is_dir() || args.data.is_some());
+    if args.onnx_only && !tunes {
+        return Ok(None);
+    }
     if !dir.is_dir() {
         bail!(
             "{}: the data set for the ranges of the int8 model is not here; give `--data DIR`, or `--onnx-only` to do without",
@@ -95,16 +113,49 @@ fn int8(
         );
     }
     let data = data_common::load(&DataOptions { dir, ..options })?;
-    if data.labels != meta.labels {
+    if data.labels != run.model.labels {
         bail!(
             "{}: has other classes ({}) than the run ({})",
             data.dir.display(),
             data.labels.join(", "),
-            meta.labels.join(", "),
+            run.model.labels.join(", "),
         );
     }
+    Ok(Some(data))
+}
+
+/// For each tag the threshold that is best on the validation part.
+fn thresholds(net: &Network, data: &Dataset, compute: &Compute) -> Vec<Option<f32>> {
+    let (clips, window) = (data.clips(Part::Validation), data.window);
+    let Ok(predictions) = predict::averaged(clips, window, data.placement, |clips| {
+        Ok::<_, Infallible>(predict::network(net, clips, window, compute))
+    });
+    tune(&predictions).into_iter().map(Some).collect()
+}
+
+fn thresholds_line(meta: &ModelMeta, tuned: bool) -> String {
+    let thresholds = || meta.decision.thresholds.iter().flatten().copied();
+    let (low, high) = (thresholds().fold(1.0, f32::min), thresholds().fold(0.0, f32::max));
+    match tuned {
+        true => format!(
+            "thresholds of the tags {low:.3} to {high:.3}, for the largest F on validation\n"
+        ),
+        false => format!(
+            "thresholds of the tags {low}: the data set to tune them on is not here; give `--data DIR`\n"
+        ),
+    }
+}
+
+/// Quantises the network with the data set that it was trained on.
+fn int8(
+    run: &Run,
+    net: &Network,
+    meta: &ModelMeta,
+    data: &Dataset,
+    compute: &Compute,
+) -> Quantized {
     let activations = run.model.stored.as_deref().map_or(Activations::Search, Activations::Trained);
-    Ok(quantize(net, &fold::fold(net), meta, &data, activations, compute))
+    quantize(net, &fold::fold(net), meta, data, activations, compute)
 }
 
 fn write_int8(folder: &Path, int8: &Quantized, meta: &ModelMeta) -> anyhow::Result<()> {
@@ -119,10 +170,11 @@ fn write_int8(folder: &Path, int8: &Quantized, meta: &ModelMeta) -> anyhow::Resu
     let mut out = String::new();
     writeln!(
         out,
-        "{}: {} bytes; ranges by {}, 16 bits in the first {wide} layers; on validation {:.2} % (float {:.2} %), 24 dB quieter {:.2} % (float {:.2} %)",
+        "{}: {} bytes; ranges by {}, 16 bits in the first {wide} layers; {} on validation {:.2} % (float {:.2} %), 24 dB quieter {:.2} % (float {:.2} %)",
         path.display(),
         int8.bytes.len(),
         method.name(),
+        score_name(meta.arch.task),
         percent(accuracy[0]),
         percent(float_accuracy[0]),
         percent(accuracy[1]),
@@ -151,12 +203,13 @@ pub(super) fn metadata(run: &Run) -> ModelMeta {
     let model = &run.model;
     // Where the data lay on the computer that trained is nobody's business: its name is enough.
     let mut config = run.config.clone();
-    for folder in [&mut config.data, &mut config.hard_negatives] {
-        *folder = folder.file_name().map(PathBuf::from).unwrap_or_default();
+    for folder in [&mut config.data, &mut config.hard_negatives, &mut config.from] {
+        let nameless = if folder.as_os_str().is_empty() { "" } else { "unnamed" };
+        *folder = folder.file_name().map_or_else(|| nameless.into(), PathBuf::from);
     }
     ModelMeta {
         preset: run.config.preset.clone(),
-        decision: DecisionDefaults::for_labels(&model.labels, model.arch.sample_rate_hz),
+        decision: DecisionDefaults::for_model(&model.arch, &model.labels),
         arch: model.arch.clone(),
         labels: model.labels.clone(),
         provenance: Provenance {

@@ -5,27 +5,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
-use models::arch::{ArchSpec, PRESETS, preset};
+use models::arch::{ArchSpec, PRESETS, Task, preset};
 use toml::{Table, Value};
 
-use super::{data_common, qat};
+use super::{data_common, qat, transfer};
 use crate::data::SplitScheme;
+use crate::evaluate::predict::score_name;
 use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
 use crate::fit::train::Options;
-use crate::fit::{FitConfig, Run, Stop, fit};
+use crate::fit::{FitConfig, Run, Stop, fit, progress};
 use crate::net::{Compute, DeviceChoice};
 
 /// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
 /// recipe.
 #[derive(Clone, Debug, clap::Args)]
 pub struct FitArgs {
-    /// Folder of the data set: one folder of recordings a class.
+    /// Folder of the data set: one folder of recordings a class, or the layout of ESC-50, `MagnaTagATune` or DCASE 2017 task 4.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Network: nano, mcu, micro, small, samplecnn-speech, …, or M^N such as 3^9.
     #[arg(long)]
     preset: Option<String>,
+    /// Start from the weights of this run or exported model (`model.onnx`); outputs of classes that it does not
+    /// know are fresh. The network is its network, the learning rate a fifth of the recipe's.
+    #[arg(long, value_name = "RUN|MODEL", conflicts_with = "preset")]
+    from: Option<PathBuf>,
+    /// With `--from`: only the classifier learns; all else, batch norm statistics too, stays as it came.
+    #[arg(long)]
+    freeze: bool,
+    /// Draw so many clips of each class in an epoch, however few or many there are.
+    #[arg(long, value_name = "N")]
+    clips_per_class: Option<u32>,
     /// Folder of the run, made if it is not there.
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
@@ -66,7 +77,7 @@ pub struct FitArgs {
     config: Option<PathBuf>,
     /// Fine-tune the network of this finished run for int8: train on with the rounding of the int8
     /// model (5 epochs at a twentieth of the learning rate unless told otherwise).
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "data", "preset", "words", "split", "recipe"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "data", "preset", "from", "freeze", "words", "split", "recipe"])]
     qat: Option<PathBuf>,
     /// Go on with the run in `--out` where it stopped.
     #[arg(long)]
@@ -99,6 +110,7 @@ impl FitArgs {
         let given = [
             ("--resume", self.resume),
             ("--fold", self.fold.is_some()),
+            ("--split", self.split.is_some()),
             ("--qat", self.qat.is_some()),
             ("--step-log", self.step_log.is_some()),
             ("--max-steps", self.max_steps.is_some()),
@@ -109,7 +121,8 @@ impl FitArgs {
     /// The same for one fold of the data, in a folder of its own.
     pub(super) fn for_fold(&self, fold: u8, out: &Path, resume: bool) -> Self {
         let config = self.config.clone().filter(|_| !resume);
-        Self { fold: Some(fold), out: out.to_owned(), config, resume, ..self.clone() }
+        let (fold, split, out) = (Some(fold), Some(SplitScheme::Folds), out.to_owned());
+        Self { fold, split, out, config, resume, ..self.clone() }
     }
 
     /// The flags that are part of the configuration.
@@ -124,6 +137,7 @@ impl FitArgs {
         for (key, flag, path) in [
             ("data", "--data", &self.data),
             ("hard_negatives", "--hard-negatives", &self.hard_negatives),
+            ("from", "--from", &self.from),
         ] {
             let Some(path) = path else { continue };
             let text =
@@ -131,6 +145,8 @@ impl FitArgs {
             set(key, Some(Value::String(text.to_owned())));
         }
         set("preset", self.preset.clone().map(Value::String));
+        set("freeze", self.freeze.then_some(Value::Boolean(true)));
+        set("clips_per_class", self.clips_per_class.map(integer));
         set("words", self.words.clone().map(Value::from));
         set("recipe", self.recipe.map(Value::try_from).transpose()?);
         set("epochs", self.epochs.map(integer));
@@ -161,32 +177,47 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
     }
     let say = |text: &str| {
         if !args.quiet {
-            eprintln!("{text}");
+            progress::line(text);
         }
     };
-    let config = configuration(args)?;
+    let mut config = configuration(args)?;
     if !args.resume && Run::exists(&args.out) {
         bail!(crate::fit::run::RunError::Exists(args.out.clone()));
     }
-    let arch = architecture(&config.preset, 2)?;
     let compute = Compute::choose(config.device)?;
+    let transfers = !config.from.as_os_str().is_empty() && args.qat.is_none() && !args.resume;
+    let source = transfers.then(|| transfer::open(&mut config, &compute)).transpose()?;
+    let arch = match &source {
+        Some(source) => source.arch.clone(),
+        None if args.resume => Run::open(&args.out)?.model.arch,
+        None => architecture(&config.preset, 2)?,
+    };
     let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
     if !config.hard_negatives.as_os_str().is_empty() {
         options.hard_negatives = Some(config.hard_negatives.clone());
     }
     let data = data_common::load(&options)?;
-    let arch = architecture(&config.preset, data.labels.len())?;
-    let run = match &args.qat {
+    let run = match (&args.qat, &source) {
         _ if args.resume => Run::open(&args.out)?,
-        Some(from) => qat::start(from, &args.out, config, &data, &compute)?,
-        None => Run::create(&args.out, config, ModelInfo::new(arch, &data))?,
+        (Some(from), _) => qat::start(from, &args.out, config, &data, &compute)?,
+        (None, Some(source)) => transfer::start(source, &args.out, config, &data, &compute)?,
+        (None, None) => {
+            let arch = architecture(&config.preset, data.labels.len())?;
+            let arch = ArchSpec { task: data.task, ..arch };
+            Run::create(&args.out, config, ModelInfo::new(arch, &data))?
+        }
     };
+    transfer::check_started(&run)?;
     run.check_data(&data)?;
     let megabytes = data.memory_bytes() as f64 / f64::from(1 << 20);
     say(&format!(
-        "{}: {} classes, {} training, {} validation, {} test clips, {megabytes:.0} MiB in memory{}",
+        "{}: {} {}, {} training, {} validation, {} test clips, {megabytes:.0} MiB in memory{}",
         run.config.data.display(),
         data.labels.len(),
+        match data.task {
+            Task::MultiClass => "classes",
+            Task::MultiLabel => "tags",
+        },
         data.train.len(),
         data.validation.len(),
         data.test.len(),
@@ -220,9 +251,10 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
     let stop = fit(&run, &data, &compute, &options)?;
     match &stop {
         Stop::Finished(best) => say(&format!(
-            "finished; best epoch {}: {:.2} % of the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",
+            "finished; best epoch {}: {} {:.2} % on the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",
             best.epoch + 1,
-            100.0 * best.accuracy,
+            score_name(data.task),
+            100.0 * best.score,
             out = args.out.display(),
         )),
         Stop::Interrupted | Stop::StepLimit => {
@@ -291,7 +323,7 @@ pub(super) fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping at the next step, with a checkpoint");
+        progress::line("stopping at the next step, with a checkpoint");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)

@@ -29,6 +29,7 @@ pub(super) fn configuration(
     let mut table = Table::try_from(&stored)?;
     table.insert("epochs".to_owned(), Value::Integer(EPOCHS));
     table.insert("learning_rate".to_owned(), Value::Float(RATE * stored.learning_rate));
+    table.insert("freeze".to_owned(), Value::Boolean(false));
     FitConfig::resolve_over(table, file, flags).map_err(Into::into)
 }
 

@@ -99,6 +99,27 @@ pub enum DataError {
         /// The folder with the most similar name.
         nearest: Option<String>,
     },
+    /// A tag was asked for that the data set's table lacks.
+    #[error("{}: has no tag `{word}`{}", path.display(), hint(nearest))]
+    UnknownTag {
+        /// The folder.
+        path: PathBuf,
+        /// The tag asked for.
+        word: String,
+        /// The most similar tag there is.
+        nearest: Option<String>,
+    },
+    /// A part of a published split is empty.
+    #[error(
+        "{}: the {part} part has no recordings; the table lists none for it, or they are not here",
+        path.display()
+    )]
+    EmptyPart {
+        /// The folder.
+        path: PathBuf,
+        /// The part: training, validation or test.
+        part: &'static str,
+    },
     /// A word's folder holds no recordings.
     #[error("{}: holds no recordings (wav, flac, ogg or mp3)", path.display())]
     EmptyClass {

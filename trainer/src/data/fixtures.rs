@@ -55,3 +55,43 @@ pub(crate) fn options(dir: &Path) -> DataOptions {
 pub(crate) fn loaded(options: &DataOptions) -> Dataset {
     load(options, &mut |_, _| ()).unwrap()
 }
+
+/// A data set in the layout of MagnaTagATune: a recording of one second in each of the folders 0 to f, which has the tags
+/// that `has(folder, tag)` says.
+pub(crate) fn magnatagatune(dir: &Path, tags: &[&str], has: impl Fn(usize, usize) -> bool) {
+    let quoted = |fields: Vec<String>| {
+        let fields: Vec<String> = fields.iter().map(|field| format!("\"{field}\"")).collect();
+        fields.join("\t") + "\n"
+    };
+    let columns = |first: &str, tags: Vec<String>, last: &str| {
+        quoted([vec![first.to_owned()], tags, vec![last.to_owned()]].concat())
+    };
+    let names = tags.iter().map(|&tag| tag.to_owned()).collect();
+    let mut table = columns("clip_id", names, "mp3_path");
+    for folder in 0..16 {
+        let path = format!("{folder:x}/clip.wav");
+        tone(dir, &path, 1.0);
+        let values = (0..tags.len()).map(|tag| u8::from(has(folder, tag)).to_string()).collect();
+        table += &columns(&(folder + 2).to_string(), values, &path);
+    }
+    fs::write(dir.join("annotations_final.csv"), table).unwrap();
+}
+
+/// A data set in the layout of DCASE 2017 task 4 with so many recordings of one second in each set. The recording n has
+/// the label n, counted in a circle, and every third of them the next one too.
+pub(crate) fn dcase(dir: &Path, labels: &[&str], sets: &[(&str, usize)]) {
+    fs::create_dir_all(dir.join("metadata")).unwrap();
+    for (set, count) in sets {
+        let mut list = String::new();
+        for n in 0..*count {
+            let file = format!("{set}-{n:03}_30.000_31.000.wav");
+            tone(dir, &format!("audio/{set}/Y{file}"), 1.0);
+            let second = (n % 3 == 1).then_some(n + 1);
+            for label in std::iter::once(n).chain(second) {
+                list += &format!("{file}\t30.000\t31.000\t{}\n", labels[label % labels.len()]);
+            }
+        }
+        let list_name = format!("metadata/groundtruth_weak_label_{set}_set.csv");
+        fs::write(dir.join(list_name), list).unwrap();
+    }
+}

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use models::arch::Task;
 use models::meta::{SILENCE, UNKNOWN};
 use sha2::{Digest as _, Sha256};
 
 use super::labels::{self, Classes};
 use super::scan::{self, Found, Scan};
-use super::split::{self, Item, Split, Task};
+use super::split::{self, Item, Split};
+use super::tagged::{self, Tagged};
 use super::{
     Background, Broken, Clip, DataError, DataOptions, Dataset, Negatives, Part, Placement,
-    Recording, SourceFormat, decode, esc50,
+    Recording, SourceFormat, SplitScheme, decode, esc50,
 };
 
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
@@ -27,15 +29,25 @@ pub fn load(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Dataset, DataError> {
     check(options)?;
-    let scan = scan::scan(&options.dir)?;
+    let words = options.words.as_deref();
+    let (scan, tagged) = match tagged::scan(&options.dir, words)? {
+        Some((scan, tagged)) => (scan, Some(tagged)),
+        None => (scan::scan(&options.dir)?, None),
+    };
     let negatives =
         options.hard_negatives.as_deref().map(scan::tree).transpose()?.unwrap_or_default();
     let mut reader = Reader::new(options, &scan, negatives.len(), progress);
     let background = reader.background()?;
-    let silence = options.silence && !background.is_empty();
-    let words = options.words.as_deref();
-    let classes = labels::classes(&options.dir, &scan.folders, &scan.empty, words, silence)?;
+    let silence = options.silence && !background.is_empty() && tagged.is_none();
+    let classes = match &tagged {
+        // The class of a clip with tags follows from them.
+        Some(tagged) => Classes { labels: tagged.labels.clone(), of_folder: vec![0] },
+        None => labels::classes(&options.dir, &scan.folders, &scan.empty, words, silence)?,
+    };
     let mut clips = reader.clips(&classes)?;
+    if let Some(tagged) = &tagged {
+        tagged.label(&mut clips);
+    }
     if !scan.folds.is_empty() {
         clips.iter_mut().for_each(|clip| clip.samples = esc50::unpadded(&clip.samples).into());
     }
@@ -45,18 +57,30 @@ pub fn load(
             Negatives::new(
                 named(reader.decode(&negatives)?),
                 dir,
-                class(UNKNOWN).or(class(SILENCE)),
+                class(UNKNOWN).or(class(SILENCE)).filter(|_| tagged.is_none()),
+                tagged.as_ref().map(Tagged::none).unwrap_or_default(),
             )?
         }
         None => Negatives::default(),
     };
     let data_sha256 = reader.sha256();
     let Reader { left_out, formats, .. } = reader;
-    let split = split_clips(options, &scan, &classes.labels, silence, &clips)?;
-    let [train, validation, test] = distribute(clips, &split.parts);
+    let split = match &tagged {
+        Some(tagged) => tagged.split(&clips, options.split, options.strict)?,
+        None => split_clips(options, &scan, &classes.labels, silence, &clips)?,
+    };
+    let placement = match scan.folds.is_empty() && tagged.is_none() {
+        true => Placement::Centre,
+        false => Placement::Anywhere,
+    };
+    let [train, mut validation, mut test] = distribute(clips, &split.parts);
+    if split.scheme == SplitScheme::None {
+        (validation, test) = (train.clone(), train.clone());
+    }
     let split_sha256 = split_sha256([&train, &validation, &test]);
     Ok(Dataset {
         dir: options.dir.clone(),
+        task: if tagged.is_some() { Task::MultiLabel } else { Task::MultiClass },
         labels: classes.labels,
         rate_hz: options.rate_hz,
         window: options.window,
@@ -65,7 +89,7 @@ pub fn load(
         test,
         background,
         negatives,
-        placement: if scan.folds.is_empty() { Placement::Centre } else { Placement::Anywhere },
+        placement,
         folds: scan.folds.values().copied().max().unwrap_or(0),
         split: split.scheme,
         data_sha256,
@@ -152,7 +176,8 @@ impl<'a> Reader<'a> {
         let clip = |(found, samples): (&Found, _)| {
             let class = *class_of.get(found.name.as_str())?;
             let speaker = scan::speaker(&found.name).map(str::to_owned);
-            Some(Clip { name: found.name.clone(), class, speaker, samples })
+            let tags = Arc::default();
+            Some(Clip { name: found.name.clone(), class, tags, speaker, samples })
         };
         let decoded = self.decode(&files)?;
         Ok(decoded.into_iter().filter_map(clip).collect())
@@ -202,7 +227,7 @@ fn split_clips(
         clips.iter().map(|clip| Item { name: &clip.name, class: clip.class }).collect();
     let files = scan.folders.iter().flat_map(|folder| &folder.files);
     let found: BTreeSet<&str> = files.map(|found| found.name.as_str()).collect();
-    let task = Task {
+    let task = split::Task {
         dir: &options.dir,
         labels,
         exempt: labels.iter().position(|label| silence && label == SILENCE),

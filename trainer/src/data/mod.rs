@@ -4,16 +4,18 @@
 //! `labels` decides which folders are classes, `decode` reads the recordings in parallel and
 //! leaves out broken ones, `split` (by `lists`, by hash, or with `stratify`) distributes
 //! the clips over training, validation and test. [`Background`] holds the long recordings of
-//! noise, of which the `silence` class is cut.
+//! noise, of which the `silence` class is cut. A data set whose table gives each recording any number of tags
+//! goes another way after that (`tagged`).
 //!
-//! Two other ways lead in and out: [`synth`] makes a data set with text-to-speech, and
+//! Other ways lead in and out: [`fetch`] gets public data sets, [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
-//! part. [`folder`] reads recordings that are no data set.
+//! part, [`mix`] many short ones with several events at once. [`folder`] reads recordings that are no data set.
 
 mod background;
 mod decode;
 mod error;
 mod esc50;
+pub mod fetch;
 pub(crate) mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -24,6 +26,7 @@ pub mod labels_tsv;
 pub(crate) mod level;
 mod lists;
 mod load;
+pub mod mix;
 mod negatives;
 mod scan;
 mod silence;
@@ -31,11 +34,13 @@ mod split;
 mod stratify;
 pub mod stream;
 pub mod synth;
+pub mod tagged;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use models::arch::Task;
 use models::meta::{SILENCE, UNKNOWN};
 
 pub use background::Background;
@@ -56,7 +61,7 @@ pub struct DataOptions {
     /// Samples that a clip will be cut or padded to.
     pub window: usize,
     /// `None`: every folder is a class. Otherwise these are, in this order, and all other folders
-    /// together are the unknown class.
+    /// together are the unknown class. Of a data set with tags these are the tags to look at.
     pub words: Option<Vec<String>>,
     /// How to split.
     pub split: SplitScheme,
@@ -109,12 +114,22 @@ type Recording = (String, Arc<[i16]>);
 pub struct Clip {
     /// `folder/file`.
     pub name: String,
-    /// Index into [`Dataset::labels`].
+    /// Index into [`Dataset::labels`]; of a clip with tags the first of them.
     pub class: usize,
+    /// Of a multi-label data set: for each of its labels, whether the clip has it. Else empty.
+    pub tags: Arc<[bool]>,
     /// Who speaks, where the file's name tells.
     pub speaker: Option<String>,
     /// The whole clip at the data set's rate, not yet cut or padded; [`I16_SCALE`] is 1.0.
     pub samples: Arc<[i16]>,
+}
+
+impl Clip {
+    /// Whether the clip is of a class, or has it among its tags.
+    #[must_use]
+    pub fn has(&self, class: usize) -> bool {
+        self.tags.get(class).copied().unwrap_or(class == self.class)
+    }
 }
 
 /// A data set in memory.
@@ -122,8 +137,10 @@ pub struct Clip {
 pub struct Dataset {
     /// Folder it came from.
     pub dir: PathBuf,
+    /// Whether a clip has one class, or any number of tags.
+    pub task: Task,
     /// The classes: words sorted or in the order asked for, then `_unknown_` and `_silence_` where
-    /// present.
+    /// present; or the tags.
     pub labels: Vec<String>,
     /// Sample rate of all samples.
     pub rate_hz: u32,
@@ -173,13 +190,19 @@ impl Dataset {
     /// Class of silence, if there is one.
     #[must_use]
     pub fn silence_class(&self) -> Option<usize> {
-        self.labels.iter().position(|label| label == SILENCE)
+        self.class(SILENCE)
     }
 
     /// Class of words that are none of the commands, if there is one.
     #[must_use]
     pub fn unknown_class(&self) -> Option<usize> {
-        self.labels.iter().position(|label| label == UNKNOWN)
+        self.class(UNKNOWN)
+    }
+
+    /// A class that is no word; tags have no such meaning.
+    fn class(&self, special: &str) -> Option<usize> {
+        let found = self.labels.iter().position(|label| label == special);
+        found.filter(|_| self.task == Task::MultiClass)
     }
 
     /// The classes that say that there is no word: `_unknown_` and `_silence_` where present.
@@ -191,7 +214,8 @@ impl Dataset {
     /// Bytes that the samples of clips, background and hard negatives take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let clips = Part::ALL.iter().flat_map(|&part| self.clips(part));
+        let parts = if self.split == SplitScheme::None { &Part::ALL[..1] } else { &Part::ALL };
+        let clips = parts.iter().flat_map(|&part| self.clips(part));
         let clips: usize = clips.map(|clip| size_of_val::<[i16]>(&clip.samples)).sum();
         clips + self.background.memory_bytes() + size_of::<i16>() * self.negatives.samples()
     }

@@ -22,24 +22,27 @@ const REPEATS: usize = 4;
 pub struct Negatives {
     recordings: Vec<Recording>,
     class: usize,
+    /// Of a data set with tags: none of them.
+    tags: Arc<[bool]>,
 }
 
 impl Negatives {
     /// Recordings of `class`, which is `_unknown_` or `_silence_`, whichever is there; training leaves it to the
-    /// network which of the two each stretch is.
+    /// network which of the two each stretch is. Where the data set has tags, they are `tags`: none of them.
     pub(crate) fn new(
         recordings: Vec<Recording>,
         dir: &Path,
         class: Option<usize>,
+        tags: Arc<[bool]>,
     ) -> Result<Self, DataError> {
-        let Some(class) = class else {
+        let Some(class) = class.or((!tags.is_empty()).then_some(0)) else {
             return Err(DataError::BadOption(format!(
                 "{}: hard negatives need the class _unknown_ or _silence_, and this data set has neither; \
                  choose `--words`, or add background recordings",
                 dir.display()
             )));
         };
-        Ok(Self { recordings, class })
+        Ok(Self { recordings, class, tags })
     }
 
     /// Recordings.
@@ -85,11 +88,15 @@ impl Negatives {
                 let length = length.min(samples.len());
                 let start = (place as usize).saturating_sub(length / 2).min(samples.len() - length);
                 let samples = samples[start..start + length].into();
-                return Clip { name: name.clone(), class: self.class, speaker: None, samples };
+                return self.clip(name.clone(), samples);
             }
             place -= samples.len() as u64;
         }
-        Clip { name: String::new(), class: self.class, speaker: None, samples: Arc::new([]) }
+        self.clip(String::new(), Arc::new([]))
+    }
+
+    fn clip(&self, name: String, samples: Arc<[i16]>) -> Clip {
+        Clip { name, class: self.class, tags: Arc::clone(&self.tags), speaker: None, samples }
     }
 }
 
@@ -120,7 +127,7 @@ mod tests {
         let short: Arc<[i16]> = [5000; 30].into();
         let recordings = [("loud", loud), ("quiet", quiet), ("short", short)];
         let recordings = recordings.map(|(name, samples)| (name.to_owned(), samples)).into();
-        Negatives::new(recordings, Path::new("n"), Some(3)).unwrap()
+        Negatives::new(recordings, Path::new("n"), Some(3), Arc::default()).unwrap()
     }
 
     #[test]
@@ -150,7 +157,9 @@ mod tests {
 
     #[test]
     fn a_class_is_needed() {
-        let error = Negatives::new(Vec::new(), Path::new("n"), None).unwrap_err();
+        let new = |tags| Negatives::new(Vec::new(), Path::new("n"), None, tags);
+        let error = new(Arc::default()).unwrap_err();
         assert!(error.to_string().starts_with("n: hard negatives need"), "{error}");
+        assert!(!new([false; 2].into()).unwrap().clip(String::new(), Arc::default()).has(0));
     }
 }

@@ -91,7 +91,8 @@ pub(crate) fn tree(dir: &Path) -> Result<Vec<Found>, DataError> {
     }
 }
 
-fn recordings(folder: &str, path: &Path) -> Result<Vec<Found>, DataError> {
+/// Recordings directly in a folder, named `folder/file`.
+pub(crate) fn recordings(folder: &str, path: &Path) -> Result<Vec<Found>, DataError> {
     let entries = visible(path)?.into_iter().filter(|(_, path)| is_recording(path));
     Ok(entries
         .map(|(file, path)| Found { name: format!("{folder}/{file}"), path })

@@ -1,5 +1,7 @@
 //! Clips of the silence class, made from the background.
 
+use std::sync::Arc;
+
 use models::meta::SILENCE;
 use rand::{Rng as _, RngExt as _};
 
@@ -43,7 +45,7 @@ impl Dataset {
             // Rounding keeps the magnitude: a gain is at most 1.
             let samples = crop.iter().map(|&s| (f32::from(s) * gain).round() as i16).collect();
             let name = format!("{SILENCE}/{}-{index:05}", part.name());
-            Some(Clip { name, class, speaker: None, samples })
+            Some(Clip { name, class, tags: Arc::default(), speaker: None, samples })
         };
         (0..count).map_while(one).collect()
     }

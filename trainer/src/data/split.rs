@@ -50,6 +50,11 @@ pub enum SplitScheme {
     Folds,
     /// Drawn 80/10/10 within every class, whole speakers at a time.
     Stratified,
+    /// As the publishers of a data set with tags split it (`MagnaTagATune`, DCASE 2017 task 4).
+    Published,
+    /// None: every clip trains, and the same clips validate and test. For a handful of recordings, or to measure on
+    /// all of a folder.
+    None,
 }
 
 impl SplitScheme {
@@ -62,6 +67,8 @@ impl SplitScheme {
             Self::Sha1 => "sha1",
             Self::Folds => "folds",
             Self::Stratified => "stratified",
+            Self::Published => "published",
+            Self::None => "none",
         }
     }
 }
@@ -126,6 +133,15 @@ pub(crate) fn split(task: &Task<'_>, scheme: SplitScheme) -> Result<Split, DataE
         }
         SplitScheme::Folds => Ok(done(folds::by_folds(task, task.fold)?, scheme)),
         SplitScheme::Stratified => Ok(done(stratify::stratified(task)?, scheme)),
+        SplitScheme::Published => Err(DataError::BadOption(format!(
+            "{}: has no published split; leave `--split published` out",
+            task.dir.display()
+        ))),
+        SplitScheme::None => {
+            let parts = vec![Part::Training; task.items.len()];
+            check_parts(task, &parts, &[Part::Training], "record some, or leave the class out")?;
+            Ok(done(parts, scheme))
+        }
     }
 }
 
@@ -175,13 +191,22 @@ pub(crate) fn check(
     parts: &[Part],
     remedy: &'static str,
 ) -> Result<(), DataError> {
+    check_parts(task, parts, &Part::ALL, remedy)
+}
+
+fn check_parts(
+    task: &Task<'_>,
+    parts: &[Part],
+    wanted: &[Part],
+    remedy: &'static str,
+) -> Result<(), DataError> {
     for (class, label) in task.labels.iter().enumerate() {
         if task.exempt == Some(class) {
             continue;
         }
         let of_class = || task.items.iter().zip(parts).filter(|(item, _)| item.class == class);
         let count = of_class().count();
-        for part in Part::ALL {
+        for &part in wanted {
             if !of_class().any(|(_, &of)| of == part) {
                 let (class, part) = (label.clone(), part.name());
                 return Err(DataError::PartLacksClass { class, count, part, remedy });
@@ -242,6 +267,13 @@ mod tests {
         assert!(matches!(
             split(&task, SplitScheme::Sha1),
             Err(DataError::PartLacksClass { count: 3, .. })
+        ));
+        let whole = split(&task, SplitScheme::None).unwrap();
+        assert_eq!(whole.parts, [Part::Training; 3]);
+        task.items = &[];
+        assert!(matches!(
+            split(&task, SplitScheme::None),
+            Err(DataError::PartLacksClass { count: 0, .. })
         ));
         task.items = &items;
         task.has_background = false;

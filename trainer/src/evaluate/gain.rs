@@ -22,7 +22,8 @@ mod tests {
     #[test]
     fn samples_are_scaled_rounded_and_clipped() {
         let samples = [-32_768i16, -100, 0, 3, 20_000].into();
-        let clip = Clip { name: String::new(), class: 0, speaker: None, samples };
+        let (name, tags) = Default::default();
+        let clip = Clip { name, class: 0, tags, speaker: None, samples };
         let samples = |db: f64| apply(std::slice::from_ref(&clip), db)[0].samples.to_vec();
         assert_eq!(samples(0.0), [-32_768, -100, 0, 3, 20_000]);
         assert_eq!(samples(-20.0), [-3_277, -10, 0, 0, 2_000]);

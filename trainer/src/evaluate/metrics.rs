@@ -168,6 +168,7 @@ mod tests {
         Predictions {
             posteriors: rows.iter().map(|(row, _)| row.to_vec()).collect(),
             classes: rows.iter().map(|(_, class)| *class).collect(),
+            tags: Vec::new(),
             names: vec![String::new(); rows.len()],
         }
     }

@@ -117,10 +117,7 @@ impl AnyModel {
     #[must_use]
     pub fn decision(&self) -> DecisionDefaults {
         match self {
-            Self::Run(run) => {
-                let rate_hz = run.model.arch.sample_rate_hz;
-                DecisionDefaults::for_labels(&run.model.labels, rate_hz)
-            }
+            Self::Run(run) => DecisionDefaults::for_model(&run.model.arch, &run.model.labels),
             Self::Onnx(engine) => engine.meta().decision.clone(),
             Self::Int8(file) => file.model().decision().defaults(),
         }

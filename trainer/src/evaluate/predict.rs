@@ -1,12 +1,16 @@
 //! Posteriors of clips.
 
-use burn::tensor::activation::softmax;
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
+use models::arch::Task;
+use models::stream::segment_starts;
 use runtime::engine::{Engine, EngineError};
 
+use super::tags::ranking::macro_roc_auc;
 use crate::data::{Clip, Dataset, Part, Placement};
 use crate::fit::batch::centre;
-use crate::net::{Compute, Network};
+use crate::net::{Compute, Network, posteriors_of};
 
 /// Clips a forward pass.
 const BATCH: usize = 32;
@@ -18,6 +22,8 @@ pub struct Predictions {
     pub posteriors: Vec<Vec<f32>>,
     /// The true class of each clip.
     pub classes: Vec<usize>,
+    /// The true tags of each clip: for each of them, whether it has it. Empty where clips have classes.
+    pub tags: Vec<Arc<[bool]>>,
     /// The name of each clip.
     pub names: Vec<String>,
 }
@@ -43,12 +49,50 @@ impl Predictions {
         hits.count() as f64 / self.len().max(1) as f64
     }
 
-    /// Mean of −ln(posterior of the true class).
+    /// Posteriors of a clip.
+    #[must_use]
+    pub fn labels(&self) -> usize {
+        self.posteriors.first().map_or(0, Vec::len)
+    }
+
+    /// What the task is judged by: the accuracy, or of tags the macro ROC-AUC (a half where no tag can be
+    /// judged).
+    #[must_use]
+    pub fn score(&self) -> f64 {
+        match self.has_tags() {
+            true => macro_roc_auc(self).unwrap_or(0.5),
+            false => self.accuracy(),
+        }
+    }
+
+    /// Mean of −ln(posterior of the true class); of tags the mean over all of them of −ln(posterior of what is
+    /// true of the tag).
     #[must_use]
     pub fn cross_entropy(&self) -> f64 {
-        let log = |(row, class): (&Vec<f32>, &usize)| -f64::from(row[*class].max(1e-9)).ln();
-        let sum: f64 = self.posteriors.iter().zip(&self.classes).map(log).sum();
+        let log = |posterior: f32| -f64::from(posterior.max(1e-9)).ln();
+        let sum: f64 = if self.has_tags() {
+            let rows = self.posteriors.iter().zip(&self.tags);
+            let all = rows.flat_map(|(row, tags)| row.iter().zip(tags.iter()));
+            let logs = all.map(|(p, has)| log(if *has { *p } else { 1.0 - p }));
+            logs.sum::<f64>() / self.labels().max(1) as f64
+        } else {
+            let rows = self.posteriors.iter().zip(&self.classes);
+            rows.map(|(row, class)| log(row[*class])).sum()
+        };
         sum / self.len().max(1) as f64
+    }
+
+    fn has_tags(&self) -> bool {
+        self.tags.iter().any(|tags| !tags.is_empty())
+    }
+}
+
+/// The name of [`Predictions::score`].
+#[must_use]
+pub const fn score_name(task: Task) -> &'static str {
+    match task {
+        Task::MultiClass => "accuracy",
+        Task::MultiLabel => "ROC-AUC",
     }
 }
 
@@ -111,21 +155,41 @@ pub fn averaged<E>(
     Ok(predictions)
 }
 
-/// Where the segments of a clip begin: `(len − window) / (n − 1)` samples apart.
-fn segment_starts(len: usize, window: usize) -> impl Iterator<Item = usize> {
-    let count = len.div_ceil(window).max(1);
-    let room = len.saturating_sub(window);
-    (0..count).map(move |index| (room * index) / (count - 1).max(1))
-}
-
 /// Posteriors by a network from [`burn::module::Module::valid`].
 #[must_use]
 pub fn network(net: &Network, clips: &[Clip], window: usize, compute: &Compute) -> Predictions {
-    let mut predictions = empty(clips);
+    of_features(net, clips, &features(net, clips, window, compute), compute)
+}
+
+/// What the classifier of a network from [`burn::module::Module::valid`] sees of clips: one row a clip.
+pub(crate) fn features(
+    net: &Network,
+    clips: &[Clip],
+    window: usize,
+    compute: &Compute,
+) -> Vec<f32> {
+    let mut features = Vec::with_capacity(clips.len() * net.features());
     for batch in clips.chunks(BATCH) {
         let windows = TensorData::new(windows(batch, window), [batch.len(), window]);
         let x = Tensor::<2>::from_data(windows, compute.inference_device());
-        let posteriors = softmax(net.forward(x, compute), 1).into_data();
+        let rows = net.head_features(x, compute).into_data();
+        features.extend(rows.try_to_vec::<f32>().expect("f32 features"));
+    }
+    features
+}
+
+/// Posteriors of clips with these [`features`].
+pub(crate) fn of_features(
+    net: &Network,
+    clips: &[Clip],
+    features: &[f32],
+    compute: &Compute,
+) -> Predictions {
+    let mut predictions = empty(clips);
+    for (batch, features) in clips.chunks(BATCH).zip(features.chunks(BATCH * net.features())) {
+        let features = TensorData::new(features.to_vec(), [batch.len(), net.features()]);
+        let x = Tensor::<2>::from_data(features, compute.inference_device());
+        let posteriors = posteriors_of(net.task(), net.classify(x)).into_data();
         let posteriors: Vec<f32> = posteriors.try_to_vec().expect("f32 posteriors");
         let classes = posteriors.len() / batch.len();
         predictions.posteriors.extend(posteriors.chunks_exact(classes).map(<[f32]>::to_vec));
@@ -153,6 +217,7 @@ pub(super) fn empty(clips: &[Clip]) -> Predictions {
     Predictions {
         posteriors: Vec::with_capacity(clips.len()),
         classes: clips.iter().map(|clip| clip.class).collect(),
+        tags: clips.iter().map(|clip| Arc::clone(&clip.tags)).collect(),
         names: clips.iter().map(|clip| clip.name.clone()).collect(),
     }
 }
@@ -172,15 +237,18 @@ mod tests {
     use std::convert::Infallible;
 
     #[test]
-    fn segments_are_spaced_evenly_and_counted_as_published() {
-        let starts = |len, window| segment_starts(len, window).collect::<Vec<_>>();
-        assert_eq!(starts(160_000, 19_683).len(), 9);
-        assert_eq!(starts(29 * 16_000, 39_366).len(), 12);
-        assert_eq!(starts(100, 100), [0]);
-        assert_eq!(starts(50, 100), [0]);
-        assert_eq!(starts(0, 100), [0]);
-        assert_eq!(starts(101, 100), [0, 1]);
-        assert_eq!(starts(400, 100), [0, 100, 200, 300]);
+    fn tags_are_judged_by_their_order() {
+        let predictions = Predictions {
+            posteriors: vec![vec![0.9, 0.4], vec![0.2, 0.6]],
+            classes: vec![0, 1],
+            tags: vec![[true, false].into(), [false, false].into()],
+            names: vec![String::new(); 2],
+        };
+        assert_eq!(predictions.score(), 1.0);
+        let expected = -(0.9f64 * 0.6 * 0.8 * 0.4).ln() / 4.0;
+        assert!((predictions.cross_entropy() - expected).abs() < 1e-6);
+        let classes = Predictions { tags: vec![[].into(); 2], ..predictions };
+        assert_eq!(classes.score(), classes.accuracy());
     }
 
     #[test]
@@ -188,6 +256,7 @@ mod tests {
         let clip = |samples: &[i16]| Clip {
             name: "a".into(),
             class: 0,
+            tags: [].into(),
             speaker: None,
             samples: samples.into(),
         };

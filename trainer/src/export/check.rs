@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Tensor, TensorData};
 use models::arch::Task;
 use rand::RngExt as _;
@@ -10,7 +9,7 @@ use runtime::engine::{Engine as _, EngineError, TractEngine};
 use thiserror::Error;
 
 use crate::draw;
-use crate::net::{Compute, Network};
+use crate::net::{Compute, Network, posteriors_of};
 
 /// Largest difference of a posterior between network and model file.
 pub const TOLERANCE: f32 = 1e-4;
@@ -37,6 +36,27 @@ pub enum CheckError {
 /// # Errors
 /// The file cannot be run, or differs by more than [`TOLERANCE`].
 pub fn check(path: &Path, net: &Network, compute: &Compute) -> Result<f32, CheckError> {
+    compare(path, |samples, task| {
+        let samples = TensorData::new(samples.to_vec(), [1, samples.len()]);
+        let x = Tensor::<2>::from_data(samples, compute.inference_device());
+        posteriors(net.forward(x, compute), task)
+    })
+}
+
+/// Posteriors of logits `[1, N]`.
+#[must_use]
+pub fn posteriors(logits: Tensor<2>, task: Task) -> Vec<f32> {
+    posteriors_of(task, logits).into_data().try_to_vec().expect("f32 posteriors")
+}
+
+/// The same for whatever computes the posteriors of a window.
+///
+/// # Errors
+/// As [`check`].
+pub fn compare(
+    path: &Path,
+    mut posteriors: impl FnMut(&[f32], Task) -> Vec<f32>,
+) -> Result<f32, CheckError> {
     let mut engine = TractEngine::load(path)?;
     let window = engine.meta().arch.window as usize;
     let classes = engine.meta().labels.len();
@@ -44,15 +64,7 @@ pub fn check(path: &Path, net: &Network, compute: &Compute) -> Result<f32, Check
     for samples in windows(window) {
         let mut file = vec![0.0; classes];
         engine.posteriors(&samples, &mut file)?;
-        let samples = TensorData::new(samples, [1, window]);
-        let x = Tensor::<2>::from_data(samples, compute.inference_device());
-        let logits = net.forward(x, compute);
-        let own = match engine.meta().arch.task {
-            Task::MultiClass => softmax(logits, 1),
-            Task::MultiLabel => sigmoid(logits),
-        };
-        let own = own.into_data();
-        let own: Vec<f32> = own.try_to_vec().expect("f32 posteriors");
+        let own = posteriors(&samples, engine.meta().arch.task);
         for (own, file) in own.iter().zip(&file) {
             // NaN on either side is a difference.
             let distance = (own - file).abs();

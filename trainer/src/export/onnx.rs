@@ -43,7 +43,7 @@ pub fn encode(folded: &Folded, meta: &ModelMeta) -> Vec<u8> {
 }
 
 /// The name that a node's parts have in common.
-fn name(node: &Node) -> String {
+pub(super) fn name(node: &Node) -> String {
     let layer = match node.layer {
         LayerName::Block(number) => format!("block{number}"),
         layer => layer.to_string(),
@@ -54,7 +54,7 @@ fn name(node: &Node) -> String {
     }
 }
 
-fn model(graph: Graph, meta: &ModelMeta) -> ModelProto {
+pub(super) fn model(graph: Graph, meta: &ModelMeta) -> ModelProto {
     let window = i64::from(meta.arch.window);
     let classes = i64::from(meta.arch.classes);
     let properties = meta.to_properties().into_iter();
@@ -78,15 +78,28 @@ fn model(graph: Graph, meta: &ModelMeta) -> ModelProto {
     }
 }
 
+/// A graph in the making.
 #[derive(Default)]
-struct Graph {
+pub(super) struct Graph {
     nodes: Vec<NodeProto>,
     tensors: Vec<TensorProto>,
+    /// Stands before the names of what is added.
+    prefix: String,
 }
 
 impl Graph {
+    /// From now on names begin with this.
+    pub(super) fn set_prefix(&mut self, prefix: &str) {
+        prefix.clone_into(&mut self.prefix);
+    }
+
+    /// The name under which something is added.
+    pub(super) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
     /// Adds a convolution with what follows it, and returns the name of the output.
-    fn convolution(&mut self, node: &Node, input: &str, weights: &Weights) -> String {
+    pub(super) fn convolution(&mut self, node: &Node, input: &str, weights: &Weights) -> String {
         let Op::Conv { kernel, stride, padding: (before, after), activation, pool, .. } = node.op
         else {
             unreachable!("only convolutions have weights")
@@ -100,6 +113,7 @@ impl Graph {
             ints("strides", &[stride]),
             ints("pads", &[before, after]),
         ];
+        let (weight, bias) = (self.name(&weight), self.name(&bias));
         let inputs = [input, weight.as_str(), bias.as_str()];
         let conv = self.node("Conv", &format!("{name}.conv"), &inputs, attributes);
         let activated = match activation {
@@ -113,7 +127,7 @@ impl Graph {
     }
 
     /// Adds an operation without weights, and returns the name of its output.
-    fn operation(&mut self, node: &Node, operands: &[&str]) -> String {
+    pub(super) fn operation(&mut self, node: &Node, operands: &[&str]) -> String {
         let name = name(node);
         match node.op {
             Op::Conv { .. } => unreachable!("convolutions have weights"),
@@ -172,37 +186,49 @@ impl Graph {
         }
     }
 
-    /// Adds a node that is called like its only output.
-    fn node(
+    /// Adds a node that is called like its only output, and returns that name.
+    pub(super) fn node(
         &mut self,
         op_type: &str,
         name: &str,
         inputs: &[&str],
         attribute: Vec<AttributeProto>,
     ) -> String {
+        let name = self.name(name);
         self.nodes.push(NodeProto {
             op_type: op_type.to_owned(),
-            name: name.to_owned(),
+            name: name.clone(),
             input: inputs.iter().map(|input| (*input).to_owned()).collect(),
-            output: vec![name.to_owned()],
+            output: vec![name.clone()],
             attribute,
             ..NodeProto::default()
         });
-        name.to_owned()
+        name
     }
 
-    fn tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+    pub(super) fn tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name, shape, DataType::Float, bytes);
+    }
+
+    /// One axis of integers.
+    pub(super) fn integers(&mut self, name: &str, values: &[i64]) {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(name, &[values.len()], DataType::Int64, bytes);
+    }
+
+    fn constant(&mut self, name: &str, shape: &[usize], data_type: DataType, bytes: Vec<u8>) {
         self.tensors.push(TensorProto {
-            name: name.to_owned(),
+            name: self.name(name),
             dims: shape.iter().map(|dim| *dim as i64).collect(),
-            data_type: DataType::Float.into(),
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            data_type: data_type.into(),
+            raw_data: bytes,
             ..TensorProto::default()
         });
     }
 }
 
-fn int(name: &str, value: i64) -> AttributeProto {
+pub(super) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         r#type: attribute_proto::AttributeType::Int.into(),
@@ -211,7 +237,7 @@ fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn ints(name: &str, values: &[usize]) -> AttributeProto {
+pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         r#type: attribute_proto::AttributeType::Ints.into(),

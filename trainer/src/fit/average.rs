@@ -12,12 +12,14 @@ use crate::net::Network;
 pub(super) struct Average {
     net: Network,
     decay: f64,
+    /// Whether the classifier alone moves: an average of what stays would round.
+    frozen: bool,
 }
 
 impl Average {
     /// Starts from `net`, a network from [`burn::module::Module::valid`].
-    pub(super) const fn new(net: Network, decay: f64) -> Self {
-        Self { net, decay }
+    pub(super) const fn new(net: Network, decay: f64, frozen: bool) -> Self {
+        Self { net, decay, frozen }
     }
 
     /// The average so far.
@@ -28,7 +30,11 @@ impl Average {
     /// Takes in the weights after step `step`, counted from 0.
     pub(super) fn add(&mut self, net: &Network, step: u64) {
         let share = 1.0 - self.decay_at(step);
-        self.net = self.net.clone().toward(net, share as f32);
+        let old = self.net.clone();
+        self.net = match self.frozen {
+            true => old.classifier_toward(net, share as f32),
+            false => old.toward(net, share as f32),
+        };
     }
 
     /// The first steps count for little: the average is never longer than a ninth of the training
@@ -58,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_average_of_a_constant_is_the_constant() {
-        let mut average = Average::new(net(1), 0.9);
+        let mut average = Average::new(net(1), 0.9, false);
         let constant = net(2);
         for step in 0..400 {
             average.add(&constant, step);
@@ -70,7 +76,7 @@ mod tests {
     fn late_steps_count_by_the_decay_and_early_ones_more() {
         let (from, to) = (first_weight(&net(1)), first_weight(&net(2)));
         let moved = |step| {
-            let mut average = Average::new(net(1), 0.9);
+            let mut average = Average::new(net(1), 0.9, false);
             average.add(&net(2), step);
             (first_weight(average.net()) - from) / (to - from)
         };

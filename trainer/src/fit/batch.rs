@@ -13,7 +13,7 @@ use crate::draw::{self, ChaCha8Rng};
 pub struct Batch {
     /// Windows, `[B, T]`.
     pub windows: Vec<f32>,
-    /// Target distributions, `[B, N]`.
+    /// Target distributions, `[B, N]`; of tags the probability of each.
     pub targets: Vec<f32>,
     /// The class that has the largest share of each target.
     pub classes: Vec<usize>,
@@ -66,22 +66,32 @@ impl<'a> Epoch<'a> {
     #[must_use]
     pub fn new(data: &'a Dataset, config: &'a FitConfig, number: u32) -> Self {
         let mut rng = draw::rng(config.seed, "epoch", &[u64::from(number)]);
-        let count = data.silence_count(Part::Training);
+        let per_class = config.clips_per_class;
+        let count = match data.silence_count(Part::Training) {
+            0 => 0,
+            count if per_class == 0 => count,
+            _ => per_class,
+        };
         let mut drawn = data.silence_clips(Part::Training, count, rng.next_u64());
         let negatives_from = data.train.len() + drawn.len();
+        let balanced =
+            (per_class > 0).then(|| evenly(&data.train, data.labels.len(), per_class, &mut rng));
         if !data.negatives.is_empty() {
             let share = config.hard_negative_share;
-            drawn.extend(data.negative_clips(negatives_from, share, rng.next_u64()));
+            let others = balanced.as_ref().map_or(data.train.len(), Vec::len) + drawn.len();
+            drawn.extend(data.negative_clips(others, share, rng.next_u64()));
         }
         // A long clip of a scene is looked at once a window's length.
         let times = |clip: &Clip| match data.placement {
             Placement::Centre => 1,
             Placement::Anywhere => (clip.samples.len() / data.window).max(1),
         };
-        let mut order: Vec<usize> = (data.train.iter().enumerate())
-            .flat_map(|(index, clip)| std::iter::repeat_n(index, times(clip)))
-            .chain(data.train.len()..data.train.len() + drawn.len())
-            .collect();
+        let listed = balanced.unwrap_or_else(|| {
+            let clips = data.train.iter().enumerate();
+            clips.flat_map(|(index, clip)| std::iter::repeat_n(index, times(clip))).collect()
+        });
+        let mut order = listed;
+        order.extend(data.train.len()..data.train.len() + drawn.len());
         order.shuffle(&mut rng);
         Self { data, config, number, drawn, negatives_from, order }
     }
@@ -130,7 +140,10 @@ impl<'a> Epoch<'a> {
         let augment = &self.config.augment;
         let clip = self.clip(place);
         self.load(clip, window, &mut rng);
-        let smoothing = self.config.label_smoothing / target.len() as f32;
+        // A class spreads over all of them, a tag over having it and not having it.
+        let spread = if clip.tags.is_empty() { target.len() } else { 2 };
+        let smoothing = self.config.label_smoothing / spread as f32;
+        let certain = 1.0 - self.config.label_smoothing;
         let mut share = 0.0;
         if augment.mixup > 0.0 {
             share = rng.random_range(0.0..augment.mixup) as f32;
@@ -140,9 +153,9 @@ impl<'a> Epoch<'a> {
             for (own, other) in window.iter_mut().zip(&second) {
                 *own = *own * (1.0 - share) + other * share;
             }
-            target[other.class] += share * (1.0 - self.config.label_smoothing);
+            add(other, share * certain, target);
         }
-        target[clip.class] += (1.0 - share) * (1.0 - self.config.label_smoothing);
+        add(clip, (1.0 - share) * certain, target);
         target.iter_mut().for_each(|value| *value += smoothing);
         tilt(window, symmetric(&mut rng, augment.tilt) as f32);
         self.add_noise(window, &mut rng);
@@ -182,6 +195,27 @@ impl<'a> Epoch<'a> {
         let gain = signal / level * decibels(-snr);
         window.iter_mut().zip(&noise).for_each(|(sample, noise)| *sample += gain * noise);
     }
+}
+
+/// Adds a weight at the clip's class, or at all of its tags.
+fn add(clip: &Clip, weight: f32, target: &mut [f32]) {
+    if clip.tags.is_empty() {
+        target[clip.class] += weight;
+    }
+    let tags = target.iter_mut().zip(clip.tags.iter()).filter(|(_, has)| **has);
+    tags.for_each(|(target, _)| *target += weight);
+}
+
+/// Indices of `count` clips of each class that has any, drawn without repetition as far as there are so many.
+fn evenly(clips: &[Clip], classes: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut drawn = Vec::with_capacity(classes * count);
+    for class in 0..classes {
+        let of_class = clips.iter().enumerate().filter(|(_, clip)| clip.class == class);
+        let mut of_class: Vec<usize> = of_class.map(|(index, _)| index).collect();
+        of_class.shuffle(rng);
+        drawn.extend(of_class.iter().cycle().take(count));
+    }
+    drawn
 }
 
 /// The window of a clip as evaluation and training without augmentation see it: the middle of a
@@ -255,6 +289,8 @@ fn rms(samples: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::fixtures::{loaded, magnatagatune, options};
+    use crate::fit::config::Recipe;
 
     #[test]
     fn clips_are_centred() {
@@ -275,6 +311,37 @@ mod tests {
     }
 
     #[test]
+    fn tags_are_targets_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        magnatagatune(dir.path(), &["guitar", "sitar", "opera"], |at, tag| at % 3 >= tag);
+        let data = loaded(&options(dir.path()));
+        let (label_smoothing, batch) = (0.1, 4);
+        let plain = FitConfig {
+            label_smoothing,
+            batch,
+            augment: Augment::none(),
+            ..FitConfig::of_recipe(Recipe::Modern)
+        };
+        let epoch = Epoch::new(&data, &plain, 0);
+        // One second is four windows long.
+        assert_eq!(epoch.batches(), data.train.len());
+        let targets = |config: &FitConfig| -> Vec<Vec<u32>> {
+            let epoch = Epoch::new(&data, config, 0);
+            let targets = (0..epoch.batches()).flat_map(|batch| epoch.batch(batch).targets);
+            let percent: Vec<u32> = targets.map(|t| (100.0 * t).round() as u32).collect();
+            percent.chunks_exact(3).map(<[u32]>::to_vec).collect()
+        };
+        let plain_targets = targets(&plain);
+        for wanted in [[95, 5, 5], [95, 95, 5], [95, 95, 95]] {
+            assert_eq!(plain_targets.iter().filter(|t| **t == wanted).count(), 16);
+        }
+        let mixed = Augment { mixup: 0.5, ..Augment::none() };
+        let mixed = targets(&FitConfig { augment: mixed, ..plain });
+        assert!(mixed.iter().all(|t| t[0] == 95), "all of them have the first tag");
+        assert!(mixed.iter().any(|t| (10..90).contains(&t[2])));
+    }
+
+    #[test]
     fn hard_negatives_go_where_the_network_puts_them() {
         let target = [0.1, 0.1, 0.7, 0.1];
         let mut batch = Batch {
@@ -290,6 +357,27 @@ mod tests {
         for (have, want) in batch.targets.iter().zip(expected) {
             assert!((have - want).abs() < 1e-6, "{have} {want}");
         }
+    }
+
+    #[test]
+    fn classes_are_drawn_evenly_whatever_they_have() {
+        let clip = |class| Clip {
+            name: String::new(),
+            class,
+            speaker: None,
+            samples: std::sync::Arc::new([]),
+        };
+        // One clip of class 0, none of 1, nine of 2.
+        let clips: Vec<Clip> = [0, 2, 2, 2, 2, 2, 2, 2, 2, 2].map(clip).into();
+        let drawn = |seed| evenly(&clips, 3, 5, &mut draw::rng(seed, "test", &[]));
+        let first = drawn(1);
+        assert_eq!(first[..5], [0; 5]);
+        let mut others = first[5..].to_vec();
+        others.sort_unstable();
+        others.dedup();
+        assert_eq!((others.len(), first.len()), (5, 10), "no clip twice where there are enough");
+        assert_eq!(first, drawn(1));
+        assert_ne!(first, drawn(2));
     }
 
     #[test]

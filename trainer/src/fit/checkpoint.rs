@@ -61,8 +61,8 @@ pub struct Sums {
 pub struct Best {
     /// The epoch, from 0.
     pub epoch: u32,
-    /// Share of validation clips classified correctly.
-    pub accuracy: f64,
+    /// Share of validation clips classified correctly; of tags the macro ROC-AUC.
+    pub score: f64,
     /// Mean cross-entropy.
     pub loss: f64,
 }

@@ -13,6 +13,9 @@ use toml::{Table, Value};
 use crate::data::{DataOptions, SplitScheme};
 use crate::net::DeviceChoice;
 
+/// Share of a recipe's learning rate where trained weights are trained on.
+const FINE_TUNING: f64 = 0.2;
+
 /// Everything that determines a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FitConfig {
@@ -20,6 +23,17 @@ pub struct FitConfig {
     pub data: PathBuf,
     /// Name of the network.
     pub preset: String,
+    /// Run folder or `model.onnx` whose weights the training starts from. Empty: fresh weights.
+    pub from: PathBuf,
+    /// SHA-256 of the file that those weights came from, as hex.
+    pub from_sha256: String,
+    /// Whether only the classifier learns: everything before it stays as it came, statistics included.
+    pub freeze: bool,
+    /// With `freeze`, passes that draw order and augmentation anew; later ones repeat these from memory. 0: all
+    /// passes draw.
+    pub freeze_passes: u32,
+    /// Clips of each class in a pass, drawn evenly; few clips are repeated. 0: every clip once.
+    pub clips_per_class: usize,
     /// The classes; all other folders are the unknown class. Empty: every folder is a class.
     pub words: Vec<String>,
     /// How to split the data set.
@@ -99,6 +113,9 @@ pub enum Recipe {
     /// As the authors of SampleCNN trained: SGD with Nesterov momentum 0.9, batch 23, learning
     /// rate 0.01 in five stages of a fifth each, every one from the best checkpoint.
     Paper,
+    /// A classifier for a handful of recordings on the features of a trained network (`from`), in seconds: as
+    /// `modern`, frozen, with as many clips of every class.
+    FewShot,
 }
 
 /// Why there is no configuration.
@@ -142,6 +159,11 @@ impl FitConfig {
         let modern = Self {
             data: PathBuf::new(),
             preset: "small".to_owned(),
+            from: PathBuf::new(),
+            from_sha256: String::new(),
+            freeze: false,
+            freeze_passes: 8,
+            clips_per_class: 0,
             words: Vec::new(),
             split: SplitScheme::Auto,
             fold: 1,
@@ -175,6 +197,16 @@ impl FitConfig {
         };
         match recipe {
             Recipe::Modern => modern,
+            Recipe::FewShot => Self {
+                freeze: true,
+                freeze_passes: 4,
+                clips_per_class: 128,
+                epochs: 60,
+                batch: 16,
+                label_smoothing: 0.05,
+                average: 0.98,
+                ..modern
+            },
             Recipe::Paper => Self {
                 epochs: 100,
                 batch: 23,
@@ -203,7 +235,14 @@ impl FitConfig {
             Some(value) => value.try_into().map_err(one_line("recipe: "))?,
             None => Recipe::default(),
         };
-        let table = Table::try_from(Self::of_recipe(recipe)).map_err(one_line(""))?;
+        let mut base = Self::of_recipe(recipe);
+        let given = |key: &str| flags.get(key).or_else(|| file_table.get(key));
+        let transfers = given("from").and_then(Value::as_str).is_some_and(|from| !from.is_empty());
+        let frozen = given("freeze").and_then(Value::as_bool).unwrap_or(base.freeze);
+        if transfers && !frozen {
+            base.learning_rate *= FINE_TUNING;
+        }
+        let table = Table::try_from(base).map_err(one_line(""))?;
         Self::resolve_over(table, file, flags)
     }
 
@@ -263,6 +302,10 @@ impl FitConfig {
         };
         let share = |value: f64| (0.0..=1.0).contains(&value);
         let augment = &self.augment;
+        check(
+            !self.freeze || !self.from.as_os_str().is_empty(),
+            "freeze: fresh weights are of no use frozen; name a trained network with `--from`",
+        )?;
         check(self.epochs > 0, "epochs: must be at least 1")?;
         check(
             (2..=4096).contains(&self.batch),
@@ -393,10 +436,22 @@ mod tests {
 
     #[test]
     fn a_written_configuration_reads_back() {
-        for recipe in [Recipe::Modern, Recipe::Paper] {
-            let config = FitConfig { words: vec!["a".into()], ..FitConfig::of_recipe(recipe) };
+        for recipe in [Recipe::Modern, Recipe::Paper, Recipe::FewShot] {
+            let (words, from) = (vec!["a".into()], "run".into());
+            let config = FitConfig { words, from, ..FitConfig::of_recipe(recipe) };
             assert_eq!(from_text(&config.to_toml(), "").unwrap(), config);
         }
+    }
+
+    #[test]
+    fn trained_weights_learn_slowly_unless_they_are_frozen() {
+        let rate = |text: &str, flags: &str| from_text(text, flags).unwrap().learning_rate;
+        let usual = rate("", "");
+        assert!((rate("from = 'run'", "") - 0.2 * usual).abs() < 1e-12);
+        assert!((rate("", "from = 'run'") - 0.2 * usual).abs() < 1e-12);
+        assert_eq!(rate("from = 'run'", "freeze = true"), usual);
+        assert_eq!(rate("from = 'run'\nrecipe = 'few-shot'", ""), usual);
+        assert_eq!(rate("from = 'run'\nlearning_rate = 0.5", ""), 0.5);
     }
 
     #[test]
@@ -408,6 +463,8 @@ mod tests {
                 "fit.toml: unknown key `augment.noize`; did you mean `augment.noise`?",
             ),
             ("zzz = 1", "fit.toml: unknown key `zzz`"),
+            ("freeze = true", "freeze: fresh weights"),
+            ("recipe = 'few-shot'", "freeze: fresh weights"),
             ("epochs = 0", "epochs: must be at least 1"),
             ("a = \n", "fit.toml: not valid TOML: line 1: "),
         ] {

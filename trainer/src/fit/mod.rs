@@ -2,10 +2,11 @@
 //!
 //! 1. [`config`] settles every number of the training and keeps it beside the weights.
 //! 2. [`batch`] turns clips into augmented batches.
-//! 3. [`train`] runs epochs of steps; [`schedule`] sets their learning rate;
-//!    `average` keeps the mean of their weights.
+//! 3. [`train`] runs epochs of steps, which make the `loss` smaller; [`schedule`] sets their learning rate;
+//!    `average` keeps the mean of their weights, `frozen` trains a classifier alone.
 //! 4. [`checkpoint`] keeps the whole state in one file that is never half-written.
-//! 5. [`run`] is the folder that all of this goes into; [`progress`] is what the user sees.
+//! 5. [`run`] is the folder that all of this goes into; [`progress`] is what the user sees; [`source`] is a trained
+//!    network to start from.
 //!
 //! Every random draw is a function of the seed and of what it is for (epoch, clip, step), so that
 //! a run that was interrupted goes on as if it had not been.
@@ -14,9 +15,12 @@ mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+mod frozen;
+mod loss;
 pub mod progress;
 pub mod run;
 pub mod schedule;
+pub mod source;
 pub mod train;
 
 pub use config::FitConfig;

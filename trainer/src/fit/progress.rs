@@ -1,6 +1,6 @@
 //! What the user sees while a network trains.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,7 +22,7 @@ impl Display {
     /// A display for a run of `epochs`.
     #[must_use]
     pub fn new(epochs: u32, quiet: bool) -> Self {
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let style = "{prefix} {wide_bar} {pos}/{len} {msg} eta {eta}";
             let style = ProgressStyle::with_template(style);
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -50,10 +50,10 @@ impl Display {
             self.last_line = Instant::now();
             let left = sums.seconds / batch.max(1) as f64 * (batches - batch) as f64;
             let epoch = epoch + 1;
-            eprintln!(
+            line(&format!(
                 "epoch {epoch}/{}  step {batch}/{batches}  {figures}  {left:.0} s left in the epoch",
                 self.epochs
-            );
+            ));
         }
     }
 
@@ -62,7 +62,7 @@ impl Display {
         self.last_line = Instant::now();
         match &self.bar {
             Some(bar) => bar.println(text),
-            None if !self.quiet => eprintln!("{text}"),
+            None if !self.quiet => line(text),
             None => {}
         }
     }
@@ -73,6 +73,11 @@ impl Display {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A line for the user. Nothing happens where nobody reads any more: a training goes on when its terminal is gone.
+pub fn line(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Loss, accuracy and speed so far.

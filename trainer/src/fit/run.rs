@@ -170,10 +170,17 @@ impl Run {
     /// # Errors
     /// No checkpoint, or a damaged one.
     pub fn best_network(&self, compute: &Compute) -> Result<(Network, Progress), RunError> {
-        let path = [self.best(), self.last()].into_iter().find(|path| path.exists());
-        let path = path.ok_or_else(|| RunError::NoCheckpoint(self.folder.clone()))?;
-        let loaded = checkpoint::load(&path, self.fresh_network(compute)?, None)?;
+        let loaded = checkpoint::load(&self.weights()?, self.fresh_network(compute)?, None)?;
         Ok((loaded.net, loaded.progress))
+    }
+
+    /// The checkpoint with the best state, or before there is one the last.
+    ///
+    /// # Errors
+    /// No checkpoint.
+    pub fn weights(&self) -> Result<PathBuf, RunError> {
+        let path = [self.best(), self.last()].into_iter().find(|path| path.exists());
+        path.ok_or_else(|| RunError::NoCheckpoint(self.folder.clone()))
     }
 
     /// The network before its first step.

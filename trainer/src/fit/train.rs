@@ -10,7 +10,6 @@ use burn::module::Module;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 use serde_json::json;
 
@@ -18,11 +17,13 @@ use super::average::Average;
 use super::batch::{Batch, Epoch};
 use super::checkpoint::{self, Best, Progress, Sums};
 use super::config::{FitConfig, Recipe};
+use super::frozen::{self, Frozen};
+use super::loss::loss;
 use super::progress::Display;
 use super::run::{Run, RunError};
 use super::schedule::{Verdict, one_cycle};
 use crate::data::{Dataset, Part};
-use crate::evaluate::predict::{self, Predictions};
+use crate::evaluate::predict::{self, Predictions, score_name};
 use crate::net::{Compute, Dropout, Network};
 
 /// Gradients are scaled down to this norm, a parameter at a time.
@@ -81,6 +82,7 @@ struct Trainer<'a> {
     options: &'a Options<'a>,
     net: Network,
     average: Option<Average>,
+    frozen: Option<Frozen>,
     optimizer: ModuleOptimizer,
     progress: Progress,
     display: Display,
@@ -105,8 +107,10 @@ impl<'a> Trainer<'a> {
         } else {
             (Progress::default(), net, fresh, None)
         };
-        let average = (config.average > 0.0)
-            .then(|| Average::new(average.unwrap_or_else(|| net.valid()), config.average));
+        let average = (config.average > 0.0).then(|| {
+            Average::new(average.unwrap_or_else(|| net.valid()), config.average, config.freeze)
+        });
+        let frozen = config.freeze.then(|| Frozen::new(&net));
         let display = Display::new(config.epochs, options.quiet);
         let saved = Instant::now();
         let step_losses = String::new();
@@ -117,6 +121,7 @@ impl<'a> Trainer<'a> {
             options,
             net,
             average,
+            frozen,
             optimizer,
             progress,
             display,
@@ -134,7 +139,7 @@ impl<'a> Trainer<'a> {
         }
         self.display.finish();
         let path = self.run.best();
-        let none = Best { epoch: 0, accuracy: 0.0, loss: f64::INFINITY };
+        let none = Best { epoch: 0, score: 0.0, loss: f64::INFINITY };
         match self.progress.best.unwrap_or(none) {
             best if path.exists() => Ok(Stop::Finished(best)),
             _ => Err(RunError::NoCheckpoint(self.run.folder().to_owned())),
@@ -144,7 +149,8 @@ impl<'a> Trainer<'a> {
     /// The rest of the current epoch; `Some` if training stops within it.
     fn epoch(&mut self) -> Result<Option<Stop>, RunError> {
         let number = self.progress.epoch;
-        let epoch = Epoch::new(self.data, &self.run.config, number);
+        let pass = frozen::pass(&self.run.config, number);
+        let epoch = Epoch::new(self.data, &self.run.config, pass);
         let batches = epoch.batches() as u64;
         self.display.epoch(number, self.progress.batch, batches);
         while self.progress.batch < batches {
@@ -153,8 +159,16 @@ impl<'a> Trainer<'a> {
                 return Ok(Some(stop));
             }
             let start = Instant::now();
-            let batch = epoch.batch(self.progress.batch as usize);
-            self.step(batch, batches);
+            let index = self.progress.batch;
+            let make = || epoch.batch(index as usize);
+            match &mut self.frozen {
+                Some(frozen) => {
+                    let (config, place) = (&self.run.config, (number, index));
+                    let prepared = frozen.prepared(config, place, self.compute, make);
+                    self.step(prepared.batch, Some(&prepared.features), batches);
+                }
+                None => self.step(make(), None, batches),
+            }
             self.progress.batch += 1;
             self.progress.step += 1;
             self.progress.sums.seconds += start.elapsed().as_secs_f64();
@@ -176,22 +190,28 @@ impl<'a> Trainer<'a> {
         (self.progress.step >= limit).then_some(Stop::StepLimit)
     }
 
-    fn step(&mut self, mut batch: Batch, batches: u64) {
+    /// Learns from a batch, or with its features `[B, F]` the classifier alone.
+    fn step(&mut self, mut batch: Batch, features: Option<&[f32]>, batches: u64) {
         let device = self.compute.training_device();
         let size = batch.classes.len();
-        let tensor = |values: &[f32]| {
-            let shape = [size, values.len() / size];
-            Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), &device)
-        };
         let FitConfig { seed, dropout: share, .. } = self.run.config;
         let dropout = Dropout { seed, step: self.progress.step, share };
-        let (logits, statistics) =
-            self.net.forward_train(tensor(&batch.windows), &dropout, self.compute);
-        let log_posteriors = log_softmax(logits, 1);
-        let rows: Vec<f32> =
-            log_posteriors.clone().into_data().try_to_vec().expect("f32 posteriors");
-        batch.share_negatives(&rows, &self.data.none_classes());
-        let loss = (log_posteriors * tensor(&batch.targets)).sum().neg() / size as f32;
+        let (logits, statistics) = match features {
+            Some(features) => {
+                let shape = [size, features.len() / size];
+                let features = TensorData::new(features.to_vec(), shape);
+                let features = Tensor::<2>::from_data(features, &device);
+                (self.net.classify_train(features, &dropout, self.compute), None)
+            }
+            None => {
+                let windows = TensorData::new(batch.windows.clone(), [size, self.data.window]);
+                let windows = Tensor::<2>::from_data(windows, &device);
+                let (logits, statistics) = self.net.forward_train(windows, &dropout, self.compute);
+                (logits, Some(statistics))
+            }
+        };
+        let none = self.data.none_classes();
+        let (loss, right) = loss(self.net.task(), logits, &mut batch, &none, &device);
         let values: Vec<f32> = loss.clone().into_data().try_to_vec().expect("the loss is one f32");
         let sums = &mut self.progress.sums;
         sums.loss += f64::from(values[0]) * size as f64;
@@ -199,13 +219,16 @@ impl<'a> Trainer<'a> {
             self.step_losses.push_str(&format!("{}\n", values[0]));
         }
         sums.clips += size as u64;
-        sums.correct += correct(&rows, &batch.classes);
+        sums.correct += right;
 
         let mut gradients = loss.backward();
         let gradients = GradientsParams::from_module(&mut gradients, &self.net);
         let rate = self.learning_rate(batches);
         let net = self.optimizer.step(rate, self.net.clone(), gradients);
-        self.net = net.with_statistics(&statistics);
+        self.net = match &statistics {
+            Some(statistics) => net.with_statistics(statistics),
+            None => net,
+        };
         if let Some(average) = &mut self.average {
             average.add(&self.net.valid(), self.progress.step);
         }
@@ -219,7 +242,7 @@ impl<'a> Trainer<'a> {
     fn learning_rate(&self, batches: u64) -> f64 {
         let config = &self.run.config;
         match config.recipe {
-            Recipe::Modern => one_cycle(
+            Recipe::Modern | Recipe::FewShot => one_cycle(
                 config.learning_rate,
                 self.progress.step,
                 batches * u64::from(config.epochs),
@@ -235,17 +258,19 @@ impl<'a> Trainer<'a> {
         let net = self.result();
         let window = self.data.window;
         let Ok(validation) = predict::averaged(&clips, window, self.data.placement, |clips| {
-            Ok::<_, Infallible>(predict::network(&net, clips, window, self.compute))
+            Ok::<_, Infallible>(match &mut self.frozen {
+                Some(frozen) => frozen.predict(&net, clips, window, self.compute),
+                None => predict::network(&net, clips, window, self.compute),
+            })
         });
-        let figures =
-            Best { epoch, accuracy: validation.accuracy(), loss: validation.cross_entropy() };
+        let figures = Best { epoch, score: validation.score(), loss: validation.cross_entropy() };
         let improved = self.progress.best.is_none_or(|best| better(&figures, &best));
         self.report(&figures, &validation, improved)?;
         if improved {
             self.progress.best = Some(figures);
         }
         let verdict = match self.run.config.recipe {
-            Recipe::Modern => Verdict::Continue,
+            Recipe::Modern | Recipe::FewShot => Verdict::Continue,
             Recipe::Paper => self.progress.stages.report(figures.loss),
         };
         self.progress.epoch += 1;
@@ -272,25 +297,26 @@ impl<'a> Trainer<'a> {
         let sums = self.progress.sums;
         let clips = sums.clips.max(1) as f64;
         let (loss, accuracy) = (sums.loss / clips, sums.correct as f64 / clips);
+        let name = score_name(self.net.task());
         let line = json!({
             "epoch": figures.epoch + 1,
             "step": self.progress.step,
             "train_loss": loss,
             "train_accuracy": accuracy,
             "validation_loss": figures.loss,
-            "validation_accuracy": figures.accuracy,
+            (format!("validation_{}", name.replace('-', "_").to_lowercase())): figures.score,
             "validation_clips": validation.len(),
             "clips_per_second": sums.clips as f64 / sums.seconds.max(1e-9),
             "seconds": sums.seconds,
         });
         self.run.log(figures.epoch, &line)?;
         self.display.line(&format!(
-            "epoch {:>3}/{}  loss {loss:.3}  accuracy {:.1} %  validation: loss {:.3}  accuracy {:.2} %{}  ({:.0} s, {:.0} clips/s)",
+            "epoch {:>3}/{}  loss {loss:.3}  accuracy {:.1} %  validation: loss {:.3}  {name} {:.2} %{}  ({:.0} s, {:.0} clips/s)",
             figures.epoch + 1,
             self.run.config.epochs,
             100.0 * accuracy,
             figures.loss,
-            100.0 * figures.accuracy,
+            100.0 * figures.score,
             if improved { "  best" } else { "" },
             sums.seconds,
             sums.clips as f64 / sums.seconds.max(1e-9),
@@ -311,12 +337,12 @@ impl<'a> Trainer<'a> {
 }
 
 fn better(new: &Best, old: &Best) -> bool {
-    (new.accuracy, -new.loss) > (old.accuracy, -old.loss)
+    (new.score, -new.loss) > (old.score, -old.loss)
 }
 
 fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     match config.recipe {
-        Recipe::Modern => AdamWConfig::new()
+        Recipe::Modern | Recipe::FewShot => AdamWConfig::new()
             .with_epsilon(1e-8)
             .with_weight_decay(config.weight_decay as f32)
             .with_grad_clipping(Some(GradientClippingConfig::Norm(GRADIENT_NORM)))
@@ -329,14 +355,4 @@ fn optimizer(config: &FitConfig) -> ModuleOptimizer {
             SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(decay).init()
         }
     }
-}
-
-/// How many rows have their largest value at the given class.
-fn correct(rows: &[f32], classes: &[usize]) -> u64 {
-    let width = rows.len() / classes.len();
-    let hits = rows
-        .chunks_exact(width)
-        .zip(classes)
-        .filter(|(row, class)| predict::argmax(row) == **class);
-    hits.count() as u64
 }

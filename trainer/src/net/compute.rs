@@ -172,7 +172,9 @@ mod gpu {
             }
         }
         if software && let Some(device) = open(DeviceKind::Cpu) {
-            eprintln!("warning: no graphics card found, using a software adapter (slow)");
+            crate::fit::progress::line(
+                "warning: no graphics card found, using a software adapter (slow)",
+            );
             return Ok(Compute { device, fused: false, name: "software adapter".to_owned() });
         }
         Err(ComputeError::NoGpu)

@@ -25,8 +25,9 @@ impl Dropout {
     /// Drops nothing.
     pub const NONE: Self = Self { seed: 0, step: 0, share: 0.0 };
 
-    /// The factors of the features `[B, F]`.
-    pub(super) fn features(&self, [batch, features]: [usize; 2], compute: &Compute) -> Tensor<2> {
+    /// The factors of features `[B, F]`.
+    #[must_use]
+    pub fn features(&self, [batch, features]: [usize; 2], compute: &Compute) -> Tensor<2> {
         let mut rng = draw::rng(self.seed, "dropout", &[self.step]);
         let keep = (1.0 / (1.0 - self.share)) as f32;
         let mut factor = || if rng.random::<f64>() < self.share { 0.0 } else { keep };

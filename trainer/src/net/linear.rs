@@ -26,7 +26,8 @@ impl Linear {
     }
 
     /// `[B, O]` from `[B, I]`.
-    pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         x.matmul(self.weight.val()) + self.bias.val().unsqueeze()
     }
 

@@ -6,6 +6,7 @@
 mod compute;
 mod dropout;
 mod fake;
+mod head;
 mod layer;
 mod linear;
 #[cfg(test)]
@@ -19,8 +20,9 @@ pub use layer::Layer;
 pub use linear::Linear;
 
 use burn::module::{Module, Param};
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Tensor, TensorData};
-use models::arch::{self, ArchSpec, Node, Op};
+use models::arch::{self, ArchSpec, Node, Op, Task};
 use rand::RngExt;
 
 use crate::draw;
@@ -39,6 +41,8 @@ pub struct Network {
     pub bias: Param<Tensor<1>>,
     #[module(skip)]
     nodes: Vec<Node>,
+    #[module(skip)]
+    task: Task,
 }
 
 /// What a forward pass in training returns besides its logits: each layer's batch statistics.
@@ -77,7 +81,7 @@ impl Network {
             }
         }
         let Linear { weight, bias } = gates.pop().expect("networks end in a classifier");
-        Ok(Self { layers, gates, weight, bias, nodes })
+        Ok(Self { layers, gates, weight, bias, nodes, task: arch.task })
     }
 
     /// F, the features that the classifier sees.
@@ -91,6 +95,12 @@ impl Network {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Whether the classes exclude each other.
+    #[must_use]
+    pub const fn task(&self) -> Task {
+        self.task
     }
 
     /// Logits `[B, N]` of windows `[B, T]`, with batch statistics.
@@ -115,20 +125,24 @@ impl Network {
         let x = compute.input(windows);
         let nodes = &self.nodes[..self.nodes.len() - 1];
         let x = walk::walk(nodes, &self.gates, x, compute, conv, |_, _| {});
-        let features = compute.features(x);
-        let factors = dropout.features(features.dims(), compute);
-        (self.classify(features * factors), statistics)
+        (self.classify_train(compute.features(x), dropout, compute), statistics)
     }
 
     /// Logits `[B, N]` of windows `[B, T]`, with running statistics. Takes a network from
     /// [`Module::valid`].
     #[must_use]
     pub fn forward(&self, windows: Tensor<2>, compute: &Compute) -> Tensor<2> {
-        let x = self.features_of(windows, compute, |_, _| {});
-        self.classify(compute.features(x))
+        self.classify(self.head_features(windows, compute))
     }
 
-    /// The same, calling `each(node, values)` with every node's output, `[B, V, C]`, instead
+    /// Posteriors `[B, N]` of windows `[B, T]`: softmax of the logits, or sigmoid where the classes are tags. As
+    /// [`Network::forward`].
+    #[must_use]
+    pub fn posteriors(&self, windows: Tensor<2>, compute: &Compute) -> Tensor<2> {
+        posteriors_of(self.task, self.forward(windows, compute))
+    }
+
+    /// As [`Network::forward`], calling `each(node, values)` with every node's output, `[B, V, C]`, instead
     /// of classifying.
     pub fn forward_watched(
         &self,
@@ -218,12 +232,14 @@ impl Network {
         self.layers.iter_mut().for_each(|layer| layer.stored = None);
         self
     }
+}
 
-    fn classify(&self, features: Tensor<2>) -> Tensor<2> {
-        let weight = self.weight.val();
-        let rounds = self.layers.iter().any(|layer| layer.stored.is_some());
-        let weight = if rounds { fake::linear(weight) } else { weight };
-        features.matmul(weight) + self.bias.val().unsqueeze()
+/// Posteriors of logits `[B, N]`: softmax over classes, or the sigmoid of each tag.
+#[must_use]
+pub fn posteriors_of(task: Task, logits: Tensor<2>) -> Tensor<2> {
+    match task {
+        Task::MultiClass => softmax(logits, 1),
+        Task::MultiLabel => sigmoid(logits),
     }
 }
 

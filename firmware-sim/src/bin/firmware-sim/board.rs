@@ -5,7 +5,7 @@ use std::io;
 use anyhow::{Result, bail};
 use firmware_sim::{Engine, Observer, Part, memory_len, memory_words};
 use models::q8::Model;
-use models::stream::{Detector, Event, Q15};
+use models::stream::{Change, Decider, Event, Q15};
 
 use crate::cli::Stream;
 use crate::print::no_output;
@@ -96,7 +96,7 @@ pub(crate) struct Board<'m, 'r> {
     sequence: Sequence,
     ring: Ring,
     engine: Engine<'m, 'r>,
-    detector: Detector<Vec<Q15>>,
+    decider: Decider<Vec<Q15>>,
 }
 
 impl<'m, 'r> Board<'m, 'r> {
@@ -106,8 +106,8 @@ impl<'m, 'r> Board<'m, 'r> {
         let decision = model.decision();
         let memory = vec![0; memory_len(model.arch().classes.into(), decision.smoothing)];
         let settings = decision.settings(model.arch().window);
-        let detector = Detector::new(settings, decision.classes(), memory)?;
-        Ok(Self { sequence: Sequence::default(), ring: Ring::new(stream.ring), engine, detector })
+        let decider = Decider::new(model.arch().task, settings, decision.classes(), memory)?;
+        Ok(Self { sequence: Sequence::default(), ring: Ring::new(stream.ring), engine, decider })
     }
 
     /// The state after power-on.
@@ -115,7 +115,7 @@ impl<'m, 'r> Board<'m, 'r> {
         self.sequence = Sequence::default();
         self.ring.clear();
         self.engine.reset();
-        self.detector.reset();
+        self.decider.reset();
     }
 
     /// Takes an interrupt, and computes all that it makes possible.
@@ -137,18 +137,20 @@ impl<'m, 'r> Board<'m, 'r> {
         self.feed(&interrupt.samples[arrival.discarded..], results)
     }
 
-    /// Stops listening after so many samples: those at the end may be missing, too.
+    /// Stops listening after so many samples: those at the end may be missing, too. Tags that are heard end here.
     pub(crate) fn stop(&mut self, samples: u64, results: &mut dyn Results) -> Result<()> {
-        if samples <= self.sequence.expected() {
-            return Ok(());
+        if samples > self.sequence.expected() {
+            self.interrupt(&Interrupt { sample: samples, samples: Vec::new() }, results)?;
         }
-        self.interrupt(&Interrupt { sample: samples, samples: Vec::new() }, results)
+        let mut told = Ok(());
+        self.decider.finish(|change| tell(change, results, &mut told));
+        told.map_err(no_output)
     }
 
     /// From the interrupt into the ring, from there into the engine.
     fn feed(&mut self, mut samples: &[i16], results: &mut dyn Results) -> Result<()> {
-        let Self { ring, engine, detector, .. } = self;
-        let mut tap = Tap { results, detector, failed: None };
+        let Self { ring, engine, decider, .. } = self;
+        let mut tap = Tap { results, decider, failed: None };
         while !samples.is_empty() {
             let taken = ring.write(samples);
             samples = &samples[taken..];
@@ -167,15 +169,24 @@ impl<'m, 'r> Board<'m, 'r> {
 /// Sees the engine's columns and windows, and decides.
 struct Tap<'a> {
     results: &'a mut dyn Results,
-    detector: &'a mut Detector<Vec<Q15>>,
+    decider: &'a mut Decider<Vec<Q15>>,
     failed: Option<io::Error>,
 }
 
 impl Tap<'_> {
     fn decide(&mut self, posteriors: &[Q15], end: u64) -> io::Result<()> {
         self.results.window(posteriors, end)?;
-        let event = self.detector.push(posteriors, end);
-        event.map_or(Ok(()), |event| self.results.event(&event))
+        let Self { decider, results, .. } = self;
+        let mut told = Ok(());
+        decider.push(posteriors, end, |change| tell(change, &mut **results, &mut told));
+        told
+    }
+}
+
+/// Hands on a detection, or a tag that is over, unless that has failed before.
+fn tell(change: Change, results: &mut dyn Results, told: &mut io::Result<()>) {
+    if let (Change::Detected(event), Ok(())) = (change, &told) {
+        *told = results.event(&event);
     }
 }
 

@@ -45,7 +45,8 @@ fn check(path: &Path, model: Option<&Path>) -> Result<String> {
     let stream = Stream { dma: DMA, ring: DMA, hop: Some(golden.hop) };
     let found = play(&model, &stream, &golden.samples()).map_err(|e| anyhow!("{name}: {e}"))?;
     let same_model = golden.model_sha256 == <[u8; 32]>::from(Sha256::digest(&bytes));
-    if let Some(difference) = difference(&golden.outputs, &found) {
+    let nodes = model.arch().nodes().map_err(|error| anyhow!("{name}: {error}"))?;
+    if let Some(difference) = difference(&nodes, &golden.outputs, &found) {
         let cause = if same_model { "the model is the same" } else { "the model has changed" };
         bail!("{name}: {difference}; {cause}");
     }

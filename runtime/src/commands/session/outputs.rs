@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::sink::{
     Both, CommandSink, JsonSink, Program, RotatingFile, Sink, Style, TextSink, Triggers,
@@ -40,6 +41,11 @@ pub(super) fn sink(
         sink = Box::new(Both(sink, command));
     }
     let Some(folder) = &options.save_triggers else { return Ok(sink) };
+    if meta.arch.task == Task::MultiLabel {
+        bail!(
+            "--save-triggers keeps single detections, and this model finds tags, which last; leave it out"
+        );
+    }
     let most = options.save_triggers_mib << 20;
     let labels = meta.labels.clone();
     let triggers = Triggers::new(folder, most, labels, decision, rate_hz, meta.arch.window)

@@ -27,17 +27,15 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 pub(in crate::engine) use guard::one_line;
-#[cfg(test)]
-pub(in crate::engine) use shared_tests::arches;
 
 use chain::Chain;
 use guard::guarded;
 use inspect::Fault;
-use models::arch::Streaming;
 use stages::{Stages, Tail};
 
-use super::shared::{self, Shared};
-use super::{Engine, EngineError, Rolling, Stream, Work, check_lengths};
+use super::shared;
+use super::shared_stream::SharedStream;
+use super::{Engine, EngineError, Rolling, Stream, check_lengths};
 
 /// Multiply-accumulates that could be done in the time that a shared level costs beside them.
 const LEVEL_MACS: u64 = 200_000;
@@ -114,8 +112,7 @@ impl TractEngine {
         {
             let stages = Stages::new(&plan.0, &self.meta.arch, &streaming);
             let stages = stages.map_err(|error| failed(&error))?;
-            let shared = Shared::new(stages, &self.meta.arch, &streaming);
-            return Ok(Box::new(SharedStream { meta: self.meta, streaming, shared }));
+            return Ok(Box::new(SharedStream::new(stages, self.meta, streaming)));
         }
         Ok(Box::new(Rolling::new(self, hop)))
     }
@@ -123,36 +120,6 @@ impl TractEngine {
 
 fn failed(error: &TractError) -> EngineError {
     EngineError::Run { reason: one_line(&format!("{error:#}")) }
-}
-
-/// A stream whose windows share their columns.
-struct SharedStream {
-    meta: ModelMeta,
-    streaming: Streaming,
-    shared: Shared<Stages>,
-}
-
-impl Stream for SharedStream {
-    fn meta(&self) -> &ModelMeta {
-        &self.meta
-    }
-
-    fn work(&self) -> Work {
-        Work::shared(&self.meta.arch, &self.streaming)
-    }
-
-    fn reset(&mut self) {
-        self.shared.reset();
-    }
-
-    fn push(&mut self, samples: &[f32], out: &mut [f32]) -> Result<(usize, bool), EngineError> {
-        check_lengths(0, 0, out.len(), usize::from(self.meta.arch.classes))?;
-        self.shared.push(samples.iter().copied(), Some(out))
-    }
-
-    fn pass(&mut self, samples: &[f32]) -> Result<(usize, bool), EngineError> {
-        self.shared.push(samples.iter().copied(), None)
-    }
 }
 
 impl Engine for TractEngine {

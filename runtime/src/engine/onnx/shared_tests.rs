@@ -150,7 +150,7 @@ fn presets_share_at_the_usual_hops() {
     }
 }
 
-pub(in crate::engine) fn arches() -> impl Strategy<Value = ArchSpec> {
+fn arches() -> impl Strategy<Value = ArchSpec> {
     let block = (1..6u16, 1..6u8, 1..5u8);
     let blocks = prop::collection::vec(block, 0..5);
     (1..6u16, 1..6u8, 1..4u8, blocks, 1..5u16, 1..4u16, 0..60u32).prop_map(

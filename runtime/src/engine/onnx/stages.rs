@@ -134,6 +134,10 @@ impl Layers for Stages {
     type Sample = f32;
     const UNKNOWN: f32 = f32::NAN;
 
+    fn sample(value: f32) -> f32 {
+        value
+    }
+
     fn words(&self, level: usize) -> usize {
         self.shared[level].1
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{Device, SampleFormat, StreamConfig};
+use cpal::{Device, ErrorKind, SampleFormat, StreamConfig};
 
 use super::ring::{RingClosed, RingReader, ring};
 use super::{Channel, Health, Source, SourceError};
@@ -115,10 +115,7 @@ impl Microphone {
         let host = cpal::default_host();
         let device = find(&host, name)?;
         let device_name = device_name(&device);
-        let fail = |error: cpal::Error| match name {
-            Some(_) => SourceError::Device { name: device_name.clone(), reason: error.to_string() },
-            None => SourceError::NoMicrophone { reason: error.to_string() },
-        };
+        let fail = |error: cpal::Error| refusal(&device_name, name.is_some(), &error);
         let ranges = device.supported_input_configs().map_err(fail)?.collect();
         let (config, format) =
             formats::choose(ranges, wanted_hz, channel.least()).ok_or_else(|| {
@@ -207,6 +204,22 @@ impl Drop for Microphone {
     }
 }
 
+/// Why a device cannot be listened to. That the default one does not answer means that there is none, unless it says
+/// something else.
+fn refusal(device: &str, asked_for: bool, error: &cpal::Error) -> SourceError {
+    let reason = match error.kind() {
+        ErrorKind::DeviceBusy => {
+            "another program is listening; `fuser -v /dev/snd/*` tells which".to_owned()
+        }
+        ErrorKind::PermissionDenied => {
+            "it may not be read; `sudo usermod -aG audio $USER`, then log in again".to_owned()
+        }
+        _ if !asked_for => return SourceError::NoMicrophone { reason: error.to_string() },
+        _ => error.to_string(),
+    };
+    SourceError::Device { name: device.to_owned(), reason }
+}
+
 /// Rate, channels and sample format, for people.
 fn format_text(config: &StreamConfig, format: SampleFormat) -> String {
     let noun = if config.channels == 1 { "channel" } else { "channels" };
@@ -245,6 +258,24 @@ fn find(host: &cpal::Host, name: Option<&str>) -> Result<Device, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_microphone_is_not_called_missing() {
+        let told =
+            |asked_for, kind: ErrorKind| refusal("hw:1", asked_for, &kind.into()).to_string();
+        for asked_for in [true, false] {
+            assert_eq!(
+                told(asked_for, ErrorKind::DeviceBusy),
+                "microphone 'hw:1' cannot be used: another program is listening; `fuser -v /dev/snd/*` tells which"
+            );
+            let denied = told(asked_for, ErrorKind::PermissionDenied);
+            assert!(denied.contains("usermod -aG audio"), "{denied}");
+        }
+        let missing = told(false, ErrorKind::DeviceNotAvailable);
+        assert!(missing.starts_with("no microphone found ("), "{missing}");
+        let missing = told(true, ErrorKind::DeviceNotAvailable);
+        assert!(missing.starts_with("microphone 'hw:1' cannot be used: "), "{missing}");
+    }
 
     #[test]
     fn who_reads_slowly_is_late_and_a_fast_clock_does_not_hide_it() {

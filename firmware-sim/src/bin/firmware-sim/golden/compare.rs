@@ -1,19 +1,21 @@
 //! The first difference between two runs.
 
-use models::arch::LayerName;
+use models::arch::{Node, Part};
 
 use super::{LayerSums, Outputs};
 
 /// Channels that are named.
 const NAMED: usize = 4;
 
-/// Says where `found` first differs from `recorded`: in the order of the layers, then of the windows,
-/// then of the events.
-pub(crate) fn difference(recorded: &Outputs, found: &Outputs) -> Option<String> {
-    layers(recorded, found).or_else(|| windows(recorded, found)).or_else(|| events(recorded, found))
+/// Says where `found`, of a network of these nodes, first differs from `recorded`: in the order of the layers, then
+/// of the windows, then of the events.
+pub(crate) fn difference(nodes: &[Node], recorded: &Outputs, found: &Outputs) -> Option<String> {
+    layers(nodes, recorded, found)
+        .or_else(|| windows(recorded, found))
+        .or_else(|| events(recorded, found))
 }
 
-fn layers(recorded: &Outputs, found: &Outputs) -> Option<String> {
+fn layers(nodes: &[Node], recorded: &Outputs, found: &Outputs) -> Option<String> {
     let (was, is) = (&recorded.layers, &found.layers);
     if was.len() != is.len() {
         let (was, is) = (was.len(), is.len());
@@ -23,10 +25,9 @@ fn layers(recorded: &Outputs, found: &Outputs) -> Option<String> {
     }
     let mut pairs = was.iter().zip(is).enumerate();
     let (index, (was, is)) = pairs.find(|(_, (was, is))| was != is)?;
-    let name = match index {
-        0 => LayerName::Stem,
-        head if head + 1 == recorded.layers.len() => LayerName::Head,
-        block => LayerName::Block(block),
+    let name = match &nodes[index] {
+        Node { layer, part: Part::Conv, .. } => layer.to_string(),
+        Node { layer, part, .. } => format!("{layer} ({})", part.name()),
     };
     Some(format!("{name} {}", layer(was, is)))
 }
@@ -97,8 +98,17 @@ fn events(recorded: &Outputs, found: &Outputs) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use models::arch::{ArchSpec, Block, BlockKind, preset};
+
     use super::super::{Decided, Window};
     use super::*;
+
+    /// Of a network with one block of this kind.
+    fn nodes(kind: BlockKind) -> Vec<Node> {
+        let arch = preset("nano", 2).unwrap();
+        let blocks = arch.blocks.iter().take(1).map(|block| Block { kind, ..*block }).collect();
+        ArchSpec { blocks, ..arch }.nodes().unwrap()
+    }
 
     fn sums(columns: &[u8], channels: &[u32]) -> LayerSums {
         LayerSums { all: 0, columns: columns.to_vec(), channels: channels.to_vec() }
@@ -119,12 +129,12 @@ mod tests {
     fn said(change: impl FnOnce(&mut Outputs)) -> String {
         let mut other = outputs();
         change(&mut other);
-        difference(&outputs(), &other).unwrap()
+        difference(&nodes(BlockKind::Basic), &outputs(), &other).unwrap()
     }
 
     #[test]
     fn equal_runs_do_not_differ() {
-        assert_eq!(difference(&outputs(), &outputs()), None);
+        assert_eq!(difference(&nodes(BlockKind::Basic), &outputs(), &outputs()), None);
     }
 
     #[test]
@@ -146,6 +156,17 @@ mod tests {
         );
         let change = |other: &mut Outputs| other.layers[0].channels[1] = 9;
         assert_eq!(said(change), "stem differs in channel 1, but in no column's checksum");
+    }
+
+    #[test]
+    fn the_part_of_a_block_is_named() {
+        let nodes = nodes(BlockKind::Res2);
+        let join = nodes.iter().position(|node| node.part == Part::Join).unwrap();
+        let recorded = Outputs { layers: vec![sums(&[1, 1], &[1]); nodes.len()], ..outputs() };
+        let mut found = Outputs { layers: recorded.layers.clone(), ..outputs() };
+        found.layers[join].channels[0] = 9;
+        let said = difference(&nodes, &recorded, &found).unwrap();
+        assert_eq!(said, "block 1 (join) differs in channel 0, but in no column's checksum");
     }
 
     #[test]

@@ -4,50 +4,24 @@ use std::path::Path;
 
 use firmware_sim::{Engine as Reference, memory_words};
 use models::arch::{ArchSpec, preset};
-use models::meta::DecisionDefaults;
-use models::q8::{LayerParts, Model, Parts};
-use models::quant::Factor;
+use models::q8::Model;
 use models::stream::from_f32;
 use proptest::prelude::*;
 
 use super::Int8Engine;
-use crate::engine::onnx::arches;
 use crate::engine::{Engine, EngineError, Gated, Rolling, Stream};
 
-/// Numbers that look random.
-fn numbers(seed: u64) -> impl FnMut() -> i16 {
-    let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    move || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 48) as i16
-    }
-}
+/// The same random networks as in the tests of the microcontroller's engine.
+#[path = "../../../../firmware-sim/src/tests/random.rs"]
+mod random;
+
+use random::{Noise, any_arch, arch};
 
 /// A model with random weights and widths.
 fn model(arch: &ArchSpec, seed: u64, gate: u32) -> Vec<u8> {
-    let table = arch.layers().unwrap();
-    let mut number = numbers(seed);
-    let (last, mut input) = (table.layers.len() - 1, 32_767.0);
-    let layers = table.layers.iter().enumerate().map(|(index, layer)| {
-        let (outputs, products) = (layer.out_channels, layer.in_channels * layer.kernel);
-        let limit = if number() % 2 == 0 { 127 } else { 5_000 };
-        let wanted = if index == last { 3_000.0 } else { f64::from(limit) };
-        let factor = Factor::from_real(wanted / (40.0 * input * (products as f64).sqrt()));
-        input = f64::from(limit);
-        LayerParts {
-            weights: (0..outputs * products).map(|_| number() as i8).collect(),
-            biases: (0..outputs).map(|_| number().into()).collect(),
-            factors: vec![factor.unwrap(); outputs],
-            limit,
-            scale: 1.0,
-        }
-    });
-    let layers = layers.collect();
-    let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
-    let usual = DecisionDefaults::for_labels(&labels, arch.sample_rate_hz);
-    let decision = DecisionDefaults { gate, ..usual };
-    Parts { preset: "random".into(), arch: arch.clone(), labels, decision, seed, layers }.encode()
+    let mut parts = random::model(arch, seed);
+    parts.decision.gate = gate;
+    parts.encode()
 }
 
 /// The posteriors of all windows.
@@ -72,9 +46,8 @@ fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize, gate: u32) {
     let parsed = Model::parse(&bytes).unwrap();
     let mut memory = vec![0; memory_words(&parsed, hop).unwrap()];
     let mut reference = Reference::new(&parsed, hop, &mut memory).unwrap();
-    let mut number = numbers(seed + 1);
     let len = arch.window as usize + 4 * hop as usize + 3;
-    let mut samples: Vec<i16> = (0..len).map(|_| number()).collect();
+    let mut samples = Noise(seed + 1).samples(len);
     if gate > 0 {
         let quiet = &mut samples[cut.min(len)..];
         quiet.iter_mut().take(len * 2 / 3).for_each(|sample| *sample /= 256);
@@ -95,7 +68,9 @@ fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize, gate: u32) {
 
 #[test]
 fn presets_equal_the_microcontroller() {
-    for (name, hop) in [("nano", 2187), ("mcu", 729), ("2^13", 1024), ("nano", 1000)] {
+    let presets =
+        [("nano", 2187), ("mcu", 729), ("2^13", 1024), ("nano", 1000), ("rese-nano", 2187)];
+    for (name, hop) in presets {
         check(&preset(name, 5).unwrap(), hop, 3, 5000, 0);
     }
 }
@@ -121,10 +96,17 @@ proptest! {
 
     #[test]
     fn random_networks_equal_the_microcontroller(
-        arch in arches(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
+        arch in arch(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
         gate in prop::sample::select(vec![0, 10_000]),
     ) {
-        prop_assume!(arch.layers().is_ok());
+        check(&arch, hop, seed.into(), cut, gate);
+    }
+
+    #[test]
+    fn networks_of_any_kind_equal_the_microcontroller(
+        arch in any_arch(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
+        gate in prop::sample::select(vec![0, 10_000]),
+    ) {
         check(&arch, hop, seed.into(), cut, gate);
     }
 }

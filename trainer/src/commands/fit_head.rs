@@ -1,0 +1,179 @@
+//! `trainer fit-head`
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use burn::tensor::{Tensor, TensorData};
+use clap::Args;
+use models::arch::{ArchSpec, Task};
+use models::meta::{DecisionDefaults, ModelMeta, Provenance};
+use serde_json::json;
+
+use super::data_common::print;
+use crate::data::Part;
+use crate::evaluate::metrics::Share;
+use crate::export::aggregate::{self, Member};
+use crate::export::check;
+use crate::features::head::{self, Head, Kind, Options};
+use crate::features::{About, Extractor, Features, pooled};
+use crate::fit::FitConfig;
+use crate::fit::checkpoint::replace;
+use crate::net::Compute;
+
+/// Train a small classifier on the features of `trainer features`, and write it with its networks as one model.
+#[derive(Clone, Debug, Args)]
+pub struct FitHeadArgs {
+    /// What `trainer features` wrote
+    #[arg(value_name = "FILE.npz")]
+    features: PathBuf,
+    /// Folder for `model.onnx` and `head.json`, made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The classifier
+    #[arg(long, value_enum, default_value_t)]
+    kind: Kind,
+    /// Units of the hidden layer of `connected`
+    #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    hidden: u16,
+    /// Passes over the clips with `connected`
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: u32,
+    /// Seed of weights and dropout
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// What to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+/// Trains the classifier, prints its figures, and writes the model, which the runtime's engine has computed by then.
+///
+/// # Errors
+/// No features, other networks than they came from, an unwritable folder.
+pub fn run(args: &FitHeadArgs) -> anyhow::Result<()> {
+    let (features, about) = Features::read(&args.features)?;
+    let compute = Compute::cpu();
+    let networks = networks(&about, &compute)?;
+    let (hidden, seed) = (args.hidden.into(), u64::from(args.seed));
+    let options = Options { kind: args.kind, hidden, epochs: args.epochs, seed };
+    let head = head::train(&features, about.labels.len(), &options, &compute)
+        .map_err(|what| anyhow::anyhow!("{}: {what}", args.features.display()))?;
+    let meta = metadata(&about, &networks, seed)?;
+    let members = networks.iter().zip(&about.networks);
+    let members: Vec<Member<'_>> = members
+        .map(|(network, origin)| Member { net: network.network(), window: origin.window })
+        .collect();
+    let bytes = aggregate::encode(&members, &head, &meta);
+    let difference = write(&args.out, &bytes, &members, &head, &compute)?;
+    let shares = Part::ALL.map(|part| (part, share(&head, &features, part)));
+    let report = json!({
+        "kind": args.kind,
+        "choice": head.choice,
+        "networks": about.networks,
+        "features": features.width,
+        "accuracy": shares.map(|(part, share)| json!({"part": part.name(), "correct": share.hits, "clips": share.of})),
+    });
+    let path = args.out.join("head.json");
+    let text = format!("{}\n", serde_json::to_string_pretty(&report)?);
+    replace(&path, &[text.as_bytes()]).with_context(|| path.display().to_string())?;
+    if matches!(args.format, Format::Json) {
+        return print(&text);
+    }
+    let mut out = String::new();
+    for (part, share) in shares {
+        let Share { hits, of } = share;
+        writeln!(
+            out,
+            "{:<10} {:>6.2} % ({hits} of {of} clips)",
+            part.name(),
+            100.0 * share.value()
+        )?;
+    }
+    writeln!(
+        out,
+        "{}: {} bytes, {}; largest difference to the networks {difference:.1e}",
+        args.out.join("model.onnx").display(),
+        bytes.len(),
+        head.choice,
+    )?;
+    print(&out)
+}
+
+fn share(head: &Head, features: &Features, part: Part) -> Share {
+    let (hits, of) = head.correct(features, part);
+    Share { hits, of }
+}
+
+/// The networks that the features came from.
+fn networks(about: &About, compute: &Compute) -> anyhow::Result<Vec<Extractor>> {
+    let mut networks = Vec::new();
+    for origin in &about.networks {
+        let network = Extractor::load(&origin.path, compute)?;
+        if network.source.sha256 != origin.sha256 {
+            bail!(
+                "{}: is no longer the network that the features came from; make them again",
+                origin.path.display()
+            );
+        }
+        networks.push(network);
+    }
+    Ok(networks)
+}
+
+/// The first network's, with the window that the clips have.
+fn metadata(about: &About, networks: &[Extractor], seed: u64) -> anyhow::Result<ModelMeta> {
+    let first = networks.first().context("the features came from no network")?;
+    let window = u32::try_from(about.length).context("the clips are too long")?;
+    let classes = u16::try_from(about.labels.len()).context("more than 65535 classes")?;
+    let arch = ArchSpec { window, classes, task: Task::MultiClass, ..first.source.arch.clone() };
+    let mut config = FitConfig::resolve(None, about.config.parse()?)?;
+    config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
+    let usual = DecisionDefaults::for_labels(&about.labels, about.rate_hz);
+    let meta = ModelMeta {
+        preset: "features".to_owned(),
+        decision: DecisionDefaults { hop: usual.hop.max(window / 4), ..usual },
+        arch,
+        labels: about.labels.clone(),
+        provenance: Provenance {
+            config: config.to_toml(),
+            seed,
+            data_sha256: about.data_sha256.clone(),
+            split_sha256: about.split_sha256.clone(),
+            trainer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+    };
+    meta.validate()?;
+    Ok(meta)
+}
+
+/// Writes the model if the runtime's engine computes what networks and classifier do; returns the difference.
+fn write(
+    folder: &Path,
+    bytes: &[u8],
+    members: &[Member<'_>],
+    head: &Head,
+    compute: &Compute,
+) -> anyhow::Result<f32> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let unchecked = tempfile::Builder::new().suffix(".onnx").tempfile_in(folder);
+    let unchecked = unchecked.with_context(|| folder.display().to_string())?;
+    std::fs::write(unchecked.path(), bytes).with_context(|| folder.display().to_string())?;
+    let difference = check::compare(unchecked.path(), |samples, task| {
+        let rows = members
+            .iter()
+            .flat_map(|m| pooled(m.net, samples, samples.len(), m.window, compute).concat());
+        let logits = head.logits(&rows.collect::<Vec<f32>>());
+        let logits = TensorData::new(logits.clone(), [1, logits.len()]);
+        check::posteriors(Tensor::from_data(logits, compute.inference_device()), task)
+    })?;
+    let model = folder.join("model.onnx");
+    replace(&model, &[bytes]).with_context(|| model.display().to_string())?;
+    Ok(difference)
+}

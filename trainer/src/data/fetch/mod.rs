@@ -1,0 +1,322 @@
+//! Public data sets, fetched from who publishes them.
+//!
+//! [`fetch`] works in steps, one module each: `download` gets the archive with the system's `curl` and goes on where
+//! an earlier attempt stopped, its checksum is compared, `unpack` puts its files into a new folder.
+//!
+//! `curl` and `gzip` are on nearly every computer. No HTTP client in Rust speaks TLS without C or assembly code.
+
+mod download;
+#[cfg(test)]
+mod server;
+mod unpack;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::files;
+
+/// A data set to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it is.
+    pub title: &'static str,
+    /// What one may do with it.
+    pub licence: &'static str,
+    /// Where its publisher has it.
+    pub url: &'static str,
+    /// SHA-256 of the archive as hex, if there is a fixed archive.
+    pub sha256: Option<&'static str>,
+    /// Whether the archive has one folder around everything, which is left out.
+    pub wrapped: bool,
+    /// A file that is in it wherever it is complete.
+    pub contains: &'static str,
+}
+
+/// All data sets that can be fetched.
+///
+/// Checksums of Speech Commands: as published with TensorFlow Datasets. ESC-50 is an archive that GitHub makes of a repository;
+/// it has no published checksum, and the archive's own one (the CRC-32 of gzip) is what there is to check.
+pub const PUBLISHED: &[Published] = &[
+    Published {
+        name: "speech-commands-v0.01",
+        title: "Speech Commands 0.01: 30 English words (Warden 2017)",
+        licence: "CC BY 4.0",
+        url: "http://download.tensorflow.org/data/speech_commands_v0.01.tar.gz",
+        sha256: Some("743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"),
+        wrapped: false,
+        contains: "testing_list.txt",
+    },
+    Published {
+        name: "speech-commands-v0.02",
+        title: "Speech Commands 0.02: 35 English words (Warden 2018)",
+        licence: "CC BY 4.0",
+        url: "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+        sha256: Some("af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"),
+        wrapped: false,
+        contains: "testing_list.txt",
+    },
+    Published {
+        name: "esc50",
+        title: "ESC-50: 50 kinds of environmental sound, ESC-10 among them (Piczak 2015)",
+        licence: "CC BY-NC 3.0",
+        url: "https://github.com/karolpiczak/ESC-50/archive/master.tar.gz",
+        sha256: None,
+        wrapped: true,
+        contains: "meta/esc50.csv",
+    },
+];
+
+/// Why a data set could not be fetched. Each prints as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// There is no `curl`, or no `gzip`.
+    #[error("fetching needs the program `{0}`; install it: apt-get install {0}")]
+    NoProgram(&'static str),
+    /// The publisher cannot be reached.
+    #[error("{url}: cannot be reached ({reason}); is this computer online? What has come stays in {}, and the same command goes on from there", part.display())]
+    Offline {
+        /// What was asked for.
+        url: String,
+        /// What `curl` says.
+        reason: String,
+        /// What has come so far.
+        part: PathBuf,
+    },
+    /// The publisher answered with an error.
+    #[error("{url}: the server does not give it ({reason}); name another place with `--url`")]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// What `curl` says.
+        reason: String,
+    },
+    /// The archive is not the published one.
+    #[error(
+        "{url}: is not the published archive (SHA-256 {found} instead of {wanted}); it was deleted, try again or name another place with `--url`"
+    )]
+    Checksum {
+        /// What was asked for.
+        url: String,
+        /// What it should be.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
+    /// The archive cannot be unpacked.
+    #[error("{}: {reason}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The folder cannot be made.
+    #[error(transparent)]
+    Folder(#[from] super::DataError),
+}
+
+impl FetchError {
+    fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), source }
+    }
+}
+
+/// What is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes have come, of so many if that is known.
+    Download(u64, Option<u64>),
+    /// The checksum is computed.
+    Check,
+    /// So many files are unpacked.
+    Unpack(u64),
+}
+
+/// Fetches `published` from `url` into the new folder `out`. Until it is unpacked the archive lies beside that folder, and an
+/// attempt that was broken off goes on with it.
+///
+/// # Errors
+/// The folder exists, there is no `curl`, the server is not there or has something else, the disk is full.
+pub fn fetch(
+    published: &Published,
+    url: &str,
+    out: &Path,
+    progress: &mut dyn FnMut(Step),
+) -> Result<(), FetchError> {
+    files::check_new_folder(out)?;
+    let parent = files::parent(out);
+    std::fs::create_dir_all(parent).map_err(FetchError::io(parent))?;
+    let archive = parent.join(format!("{}.download", published.name));
+    download::download(url, &archive, &mut |done, total| progress(Step::Download(done, total)))?;
+    progress(Step::Check);
+    if let Some(wanted) = published.sha256 {
+        let found = sha256(&archive)?;
+        if found != wanted {
+            std::fs::remove_file(&archive).map_err(FetchError::io(&archive))?;
+            let (url, wanted) = (url.to_owned(), wanted.to_owned());
+            return Err(FetchError::Checksum { url, wanted, found });
+        }
+    }
+    let mut failed = None;
+    let made = files::new_folder(out, |folder| {
+        let mut count = |files| progress(Step::Unpack(files));
+        let unpacked = unpack::unpack(&archive, published.wrapped, folder, &mut count);
+        let unpacked = unpacked.and_then(|()| match folder.join(published.contains).is_file() {
+            true => Ok(()),
+            false => Err(FetchError::Archive {
+                path: archive.clone(),
+                reason: format!("holds no {}; delete it and try again", published.contains),
+            }),
+        });
+        unpacked.map_err(|error| {
+            failed = Some(error);
+            // Stands for the error above, which keeps its own words.
+            super::DataError::BadOption(String::new())
+        })
+    });
+    match (made, failed) {
+        (_, Some(error)) => return Err(error),
+        (made, None) => made?,
+    }
+    std::fs::remove_file(&archive).map_err(FetchError::io(&archive))
+}
+
+fn sha256(path: &Path) -> Result<String, FetchError> {
+    let mut file = File::open(path).map_err(FetchError::io(path))?;
+    let (mut sha256, mut block) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let read = file.read(&mut block).map_err(FetchError::io(path))?;
+        if read == 0 {
+            return Ok(sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        sha256.update(&block[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::server::{Answer, Server};
+    use super::*;
+
+    /// A data set whose archive is `bytes`.
+    fn published(sha256: Option<&'static str>) -> Published {
+        Published { name: "test", sha256, ..PUBLISHED[2] }
+    }
+
+    fn archive() -> Vec<u8> {
+        let noise: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+        unpack::tests::tar_gz(&[
+            ("ESC-50-master/meta/esc50.csv", b"table"),
+            ("ESC-50-master/audio/1.wav", &noise),
+        ])
+    }
+
+    fn leak(text: String) -> &'static str {
+        Box::leak(text.into_boxed_str())
+    }
+
+    fn run(published: &Published, url: &str, out: &Path) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        let result = fetch(published, url, out, &mut |step| steps.push(step));
+        result.map(|()| steps).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_cut_connection_is_taken_up_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = archive();
+        let path = dir.path().join("whole");
+        fs::write(&path, &bytes).unwrap();
+        let published = published(Some(leak(sha256(&path).unwrap())));
+        let server =
+            Server::new(&bytes, &[Answer::Cut(100_000), Answer::Cut(50_000), Answer::Rest]);
+        let out = dir.path().join("deep/out");
+        let steps = run(&published, &server.url(), &out).unwrap();
+        assert_eq!(fs::read(out.join("meta/esc50.csv")).unwrap(), b"table");
+        assert_eq!(fs::metadata(out.join("audio/1.wav")).unwrap().len(), 300_000);
+        assert_eq!(server.asked(), [None, Some(100_000), Some(150_000)]);
+        assert_eq!(steps.last(), Some(&Step::Unpack(2)));
+        let all = bytes.len() as u64;
+        assert!(steps.contains(&Step::Download(all, Some(all))), "{steps:?}");
+        assert_eq!(fs::read_dir(dir.path().join("deep")).unwrap().count(), 1, "no archive is left");
+        // The folder is not written over.
+        let again = run(&published, &server.url(), &out).unwrap_err();
+        assert!(again.contains("exists and is not empty"), "{again}");
+    }
+
+    #[test]
+    fn another_attempt_goes_on_where_the_first_one_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bytes, out) = (archive(), dir.path().join("out"));
+        fs::write(dir.path().join("test.download"), &bytes[..1234]).unwrap();
+        let server = Server::new(&bytes, &[Answer::Rest]);
+        run(&published(None), &server.url(), &out).unwrap();
+        assert_eq!(server.asked(), [Some(1234)]);
+        // A server that knows no ranges sends all of it.
+        let out = dir.path().join("again");
+        fs::write(dir.path().join("test.download"), &bytes[..1234]).unwrap();
+        let server = Server::new(&bytes, &[Answer::Whole, Answer::Whole]);
+        run(&published(None), &server.url(), &out).unwrap();
+        assert!(out.join("audio/1.wav").is_file());
+        // A whole archive that was not unpacked yet is not asked for again.
+        let out = dir.path().join("third");
+        fs::write(dir.path().join("test.download"), &bytes).unwrap();
+        let server = Server::new(&bytes, &[Answer::Rest]);
+        run(&published(None), &server.url(), &out).unwrap();
+        assert!(out.join("audio/1.wav").is_file());
+    }
+
+    #[test]
+    fn what_goes_wrong_is_told_in_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bytes, out) = (archive(), dir.path().join("out"));
+        let failure = |published: &Published, url: &str| {
+            let message = run(published, url, &out).unwrap_err();
+            assert!(!message.contains('\n') && !out.exists(), "{message}");
+            message
+        };
+        let wrong = published(Some("00"));
+        let server = Server::new(&bytes, &[Answer::Rest]);
+        let message = failure(&wrong, &server.url());
+        assert!(message.contains("is not the published archive (SHA-256 "), "{message}");
+        assert!(!dir.path().join("test.download").exists(), "a wrong archive is deleted");
+        let server = Server::new(&bytes, &[Answer::NotFound]);
+        let message = failure(&published(None), &server.url());
+        assert!(message.contains("does not give it") && message.contains("404"), "{message}");
+        assert!(!dir.path().join("test.download").exists(), "an error page is not kept");
+        let url = Server::closed_url();
+        let message = failure(&published(None), &url);
+        assert!(message.contains("is this computer online?"), "{message}");
+        let server = Server::new(b"no archive", &[Answer::Rest]);
+        let message = failure(&published(None), &server.url());
+        assert!(message.contains("test.download: "), "{message}");
+        fs::remove_file(dir.path().join("test.download")).unwrap();
+        let other = unpack::tests::tar_gz(&[("a/b.txt", b"c")]);
+        let server = Server::new(&other, &[Answer::Rest]);
+        let message = failure(&published(None), &server.url());
+        assert!(message.contains("holds no meta/esc50.csv"), "{message}");
+    }
+
+    #[test]
+    fn names_are_unique_and_checksums_whole() {
+        for (index, published) in PUBLISHED.iter().enumerate() {
+            assert!(PUBLISHED[..index].iter().all(|other| other.name != published.name));
+            assert!(published.sha256.is_none_or(|sha256| sha256.len() == 64));
+        }
+    }
+}
