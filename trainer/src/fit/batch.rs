@@ -364,6 +364,7 @@ mod tests {
         let clip = |class| Clip {
             name: String::new(),
             class,
+            tags: std::sync::Arc::default(),
             speaker: None,
             samples: std::sync::Arc::new([]),
         };
