@@ -8,6 +8,7 @@ mod fetch;
 mod folds;
 mod int8;
 mod kinds;
+mod look;
 mod negatives;
 mod onnx;
 mod resume;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     bench, crossval, data_fetch, data_inspect, data_mix, data_negatives, data_stream, data_synth,
-    describe, evaluate, export, features, fit, fit_head, tune,
+    describe, evaluate, explain, export, features, fit, fit_head, tune, visualize,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -36,6 +36,10 @@ enum Command {
     Export(export::ExportArgs),
     /// Choose how a model decides on a stream, for a wanted rate of false accepts.
     Tune(tune::TuneArgs),
+    /// Draw what the filters of a training run respond to.
+    Visualize(visualize::VisualizeArgs),
+    /// Tell which part of a recording made a training run decide.
+    Explain(explain::ExplainArgs),
     /// Measure how fast a network trains on this computer.
     Bench(bench::BenchArgs),
 }
@@ -77,6 +81,8 @@ impl Cli {
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Tune(args) => tune::run(&args),
+            Command::Visualize(args) => visualize::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Bench(args) => bench::run(&args),
         }
     }

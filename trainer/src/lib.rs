@@ -8,8 +8,9 @@
 //! 5. [`features`] uses trained networks as they are, with small classifiers on them.
 //! 6. [`export`] writes the run as ONNX, for the runtime; [`quantize`] makes it an int8 model, for
 //!    microcontrollers.
+//! 7. [`look`] looks inside a trained network: its filters, and what made it decide.
 //!
-//! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from.
+//! [`commands`] are the subcommands of the binary, [`draw`] is where all randomness comes from, [`figure`] draws.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -20,7 +21,9 @@ pub mod draw;
 pub mod evaluate;
 pub mod export;
 pub mod features;
+pub mod figure;
 pub mod fit;
 pub mod kernel;
+pub mod look;
 pub mod net;
 pub mod quantize;

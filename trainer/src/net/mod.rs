@@ -123,7 +123,8 @@ impl Network {
             }
         };
         let x = compute.input(windows);
-        let x = walk::walk(&self.nodes, &self.gates, x, compute, conv, |_, _| {});
+        let nodes = &self.nodes[..self.nodes.len() - 1];
+        let x = walk::walk(nodes, &self.gates, x, compute, conv, |_, _| {});
         (self.classify_train(compute.features(x), dropout, compute), statistics)
     }
 
@@ -155,9 +156,33 @@ impl Network {
         });
     }
 
+    /// The output of node `node`, `[B, V, C]`, for windows `[B, T]` of any length that leaves a column there; with running
+    /// statistics. With gradients, if the network and `windows` are on the training device of a `compute` without fused
+    /// layers ([`Compute::cpu_plain`]).
+    ///
+    /// # Panics
+    /// If the windows are too short, or the node is that of the classifier or none.
+    #[must_use]
+    pub fn columns(&self, windows: Tensor<2>, node: usize, compute: &Compute) -> Tensor<3> {
+        assert!(node + 1 < self.nodes.len(), "a node before the classifier");
+        let made = self.walk(&self.nodes[..=node], windows, compute, |_, _| {});
+        compute.channels_last(made)
+    }
+
     /// The head's output.
     fn features_of(
         &self,
+        windows: Tensor<2>,
+        compute: &Compute,
+        watch: impl FnMut(usize, &Tensor<3>),
+    ) -> Tensor<3> {
+        self.walk(&self.nodes[..self.nodes.len() - 1], windows, compute, watch)
+    }
+
+    /// The output of the last one of the network's first nodes.
+    fn walk(
+        &self,
+        nodes: &[Node],
         windows: Tensor<2>,
         compute: &Compute,
         watch: impl FnMut(usize, &Tensor<3>),
@@ -168,7 +193,7 @@ impl Network {
             layer.forward(x, compute)
         };
         let x = compute.input(windows);
-        walk::walk(&self.nodes, &self.gates, x, compute, conv, watch)
+        walk::walk(nodes, &self.gates, x, compute, conv, watch)
     }
 
     /// Moves the running statistics towards a batch's.

@@ -20,6 +20,8 @@ impl Values {
     fn new(nodes: &[Node]) -> Self {
         let mut readers = vec![0; nodes.len()];
         nodes.iter().flat_map(|node| &node.operands).for_each(|operand| readers[*operand] += 1);
+        // Whoever walks reads the last one.
+        readers.last_mut().into_iter().for_each(|readers| *readers += 1);
         Self { made: vec![None; nodes.len()], readers }
     }
 
@@ -31,7 +33,7 @@ impl Values {
     }
 }
 
-/// Computes all nodes but the classifier, from the input of the first one to the output of the head.
+/// Computes `nodes`, the classifier not among them, from the input of the first one to the output of the last one.
 ///
 /// `conv(node, x)` does a convolution with batch norm, `watch(node, x)` sees every output.
 pub(super) fn walk(
@@ -42,10 +44,9 @@ pub(super) fn walk(
     mut conv: impl FnMut(usize, Tensor<3>) -> Tensor<3>,
     mut watch: impl FnMut(usize, &Tensor<3>),
 ) -> Tensor<3> {
-    let last = nodes.len() - 1;
     let mut values = Values::new(nodes);
     let mut gates = gates.iter();
-    for (index, node) in nodes[..last].iter().enumerate() {
+    for (index, node) in nodes.iter().enumerate() {
         let mut operands = node.operands.iter().map(|operand| values.read(*operand));
         let first = operands.next().unwrap_or_else(|| input.clone());
         let made = match node.op {
@@ -73,7 +74,7 @@ pub(super) fn walk(
         watch(index, &made);
         values.made[index] = Some(made);
     }
-    values.read(last - 1)
+    values.read(nodes.len() - 1)
 }
 
 fn linear(layer: &Linear, activation: Activation, x: Tensor<3>, compute: &Compute) -> Tensor<3> {
