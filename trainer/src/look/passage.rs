@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_surest_word_wins_over_silence() {
         let labels = ["go", "stop", SILENCE].map(str::to_owned);
-        let rows = [vec![1.0, 0.0, 9.0], vec![2.0, 5.0, 0.0], vec![0.0, 4.0, 0.0]];
+        let rows = [vec![1.0, 0.0, 9.0], vec![2.0, 5.0, 0.0], vec![0.0, 3.0, 0.0]];
         let choose = |rows: &[Vec<f32>], class| {
             let (row, class, _) = super::choose(rows, &labels, Task::MultiClass, class)?;
             Some((row, class))

@@ -11,6 +11,7 @@ mod tests;
 use std::path::Path;
 
 use audio::to_i16;
+use models::arch::{ArchSpec, BlockKind};
 use models::meta::{ModelMeta, Provenance};
 use models::q8;
 
@@ -46,7 +47,7 @@ impl Int8Engine {
     pub fn into_stream(self, hop: u32) -> Box<dyn Stream> {
         let hop = hop.max(1);
         let Self { meta, graph } = self;
-        match shared::cheapest(&meta.arch, hop, LEVEL_MACS) {
+        match shared::cheapest(&meta.arch, hop, LEVEL_MACS, single_layers(&meta.arch)) {
             Some(streaming) => {
                 let levels = LevelsOf { shared: streaming.shared.len(), graph };
                 Box::new(SharedStream::new(levels, meta, streaming))
@@ -54,6 +55,14 @@ impl Int8Engine {
             None => Box::new(Rolling::new(Self { meta, graph }, hop)),
         }
     }
+}
+
+/// Levels at the network's beginning that are one convolution each: the stem's, those of basic blocks, and the one
+/// before the first gate of an SE block.
+fn single_layers(arch: &ArchSpec) -> usize {
+    let basic = arch.blocks.iter().take_while(|block| block.kind == BlockKind::Basic).count();
+    let behind = arch.blocks.get(basic);
+    1 + basic + usize::from(behind.is_some_and(|block| matches!(block.kind, BlockKind::Se(_))))
 }
 
 fn meta(model: &q8::Model<'_>) -> ModelMeta {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use firmware_sim::{Engine as Reference, memory_words};
-use models::arch::{ArchSpec, preset};
+use models::arch::{ArchSpec, BlockKind, preset};
 use models::q8::Model;
 use models::stream::from_f32;
 use proptest::prelude::*;
@@ -73,6 +73,13 @@ fn presets_equal_the_microcontroller() {
     for (name, hop) in presets {
         check(&preset(name, 5).unwrap(), hop, 3, 5000, 0);
     }
+}
+
+#[test]
+fn residual_blocks_are_not_taken_for_single_layers() {
+    let mut arch = preset("nano", 5).unwrap();
+    arch.blocks[0].kind = BlockKind::Res2;
+    check(&arch, 2187, 3, 5000, 0);
 }
 
 #[test]
