@@ -1,7 +1,8 @@
 //! Networks, the pooling of their levels and a classifier on it, as one ONNX file.
 //!
-//! The input is a whole clip, `[1, 1, samples]`. For each network it is cut into segments, which the network sees as a
-//! batch; of each level follow the maximum over time, the mean over the segments and the concatenation of all.
+//! The input is a batch of whole clips, `[N, 1, samples]`. For each network they are cut into segments, which the network
+//! sees as a batch of `S N`, all clips' first segments first; of each level follow the maximum over time, the mean over
+//! the segments and the concatenation of all.
 
 use models::meta::ModelMeta;
 use prost::Message as _;
@@ -33,8 +34,7 @@ pub fn encode(members: &[Member<'_>], head: &Head, meta: &ModelMeta) -> Vec<u8> 
     }
     graph.set_prefix("");
     let parts: Vec<&str> = pooled.iter().map(String::as_str).collect();
-    let features = graph.node("Concat", "features", &parts, vec![int("axis", 1)]);
-    let mut value = graph.node("Flatten", "flatten", &[&features], vec![int("axis", 1)]);
+    let mut value = graph.node("Concat", "features", &parts, vec![int("axis", 1)]);
     for (index, layer) in head.layers.iter().enumerate() {
         if index > 0 {
             value = graph.node("Relu", &format!("head{index}.relu"), &[&value], vec![]);
@@ -49,7 +49,7 @@ pub fn encode(members: &[Member<'_>], head: &Head, meta: &ModelMeta) -> Vec<u8> 
     model(graph, meta).encode_to_vec()
 }
 
-/// Adds a network, and returns the names of its levels' pooled outputs, `[1, C, 1]`.
+/// Adds a network, and returns the names of its levels' pooled outputs, `[N, C]`.
 fn network(graph: &mut Graph, member: &Member<'_>, length: usize) -> Vec<String> {
     let input = segments(graph, length, member.window);
     let folded = fold(member.net);
@@ -64,16 +64,21 @@ fn network(graph: &mut Graph, member: &Member<'_>, length: usize) -> Vec<String>
         };
         outputs.push(output);
     }
+    let count = segment_starts(length, member.window).count() as i64;
     let pool = |(number, level): (usize, &usize)| {
         let name = format!("level{number}");
         let peak = graph.node("GlobalMaxPool", &format!("{name}.max"), &[&outputs[*level]], vec![]);
-        let attributes = vec![ints("axes", &[0]), int("keepdims", 1)];
-        graph.node("ReduceMean", &format!("{name}.mean"), &[&peak], attributes)
+        let shape = format!("{name}.shape");
+        graph.integers(&shape, &[count, -1, folded.nodes[*level].0.out_channels as i64]);
+        let shape = graph.name(&shape);
+        let rows = graph.node("Reshape", &format!("{name}.segments"), &[&peak, &shape], vec![]);
+        let attributes = vec![ints("axes", &[0]), int("keepdims", 0)];
+        graph.node("ReduceMean", &format!("{name}.mean"), &[&rows], attributes)
     };
     wanted.iter().enumerate().map(pool).collect()
 }
 
-/// The segments of the clip, `[S, 1, window]`. Clips are at least as long as the window.
+/// The segments of the clips, `[S N, 1, window]`. Clips are at least as long as the window.
 fn segments(graph: &mut Graph, length: usize, window: usize) -> String {
     let clip = "waveform";
     let starts: Vec<usize> = segment_starts(length, window).collect();
