@@ -109,12 +109,16 @@ const fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
+/// Threshold of a class that nobody chose one for.
+pub const USUAL_THRESHOLD: f32 = 0.6;
+
 impl DecisionDefaults {
     /// Defaults for a model with these labels: hop 2187 samples, mean over 3 windows, threshold
     /// 0.6 in a single one, one second of suppression. Silence and unknown are never reported.
     #[must_use]
     pub fn for_labels(labels: &[String], sample_rate_hz: u32) -> Self {
-        let threshold = |label: &String| (label != SILENCE && label != UNKNOWN).then_some(0.6);
+        let is_word = |label: &String| label != SILENCE && label != UNKNOWN;
+        let threshold = |label: &String| is_word(label).then_some(USUAL_THRESHOLD);
         Self {
             hop: stream::DEFAULT_HOP,
             smoothing: 3,

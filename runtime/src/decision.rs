@@ -5,7 +5,7 @@ mod flags;
 mod values;
 
 use models::arch::{ArchSpec, Streaming};
-use models::meta::{DecisionDefaults, ModelMeta};
+use models::meta::{DecisionDefaults, ModelMeta, USUAL_THRESHOLD};
 use models::stream::from_f32;
 
 pub use flags::DecisionFlags;
@@ -22,6 +22,8 @@ const MAX_HISTORY: usize = 1 << 24;
 pub struct Overrides {
     /// Milliseconds between two windows; a hop near it at which windows share their work is taken.
     pub hop_ms: Option<f64>,
+    /// Labels of the only classes to be detected; none for those of the model.
+    pub only: Vec<String>,
     /// Windows averaged.
     pub smoothing: Option<u16>,
     /// Thresholds of all or of single classes.
@@ -133,7 +135,8 @@ impl Overrides {
     /// The model's decision defaults with these overrides.
     ///
     /// A threshold of one class wins over one of all classes, whatever their order. A class that
-    /// the model never reports (silence) is reported once it is given a threshold of its own.
+    /// the model never reports (silence) is reported once it is given a threshold of its own, or named as one of
+    /// the only classes.
     ///
     /// # Errors
     /// The first override that does not fit the model.
@@ -187,6 +190,14 @@ impl Overrides {
         decision: &mut DecisionDefaults,
         labels: &[String],
     ) -> Result<(), DecisionError> {
+        if !self.only.is_empty() {
+            let own = std::mem::replace(&mut decision.thresholds, vec![None; labels.len()]);
+            for label in &self.only {
+                let class = class(label, labels)?;
+                let threshold = own.get(class).copied().flatten().unwrap_or(USUAL_THRESHOLD);
+                decision.thresholds[class] = Some(threshold);
+            }
+        }
         for Threshold { value, .. } in self.thresholds.iter().filter(|t| t.label.is_none()) {
             decision.thresholds.iter_mut().flatten().for_each(|threshold| *threshold = *value);
         }
@@ -279,6 +290,23 @@ mod tests {
         assert_eq!(thresholds(&["0.8"]).unwrap(), [Some(0.8), Some(0.8), None]);
         let expected = [Some(0.8), Some(0.9), Some(0.5)];
         assert_eq!(thresholds(&["high=0.9", "0.8", "_silence_=0.5"]).unwrap(), expected);
+    }
+
+    #[test]
+    fn only_named_classes_are_detected() {
+        let thresholds = |only: &[&str], thresholds: &[&str]| {
+            let only = only.iter().map(|&label| label.to_owned()).collect();
+            let thresholds = thresholds.iter().map(|text| text.parse().unwrap()).collect();
+            let overrides = Overrides { only, thresholds, ..Overrides::default() };
+            overrides.apply(&tiny_meta()).map(|decision| decision.thresholds)
+        };
+        let own = tiny_meta().decision.thresholds[1];
+        assert_eq!(thresholds(&["high"], &[]).unwrap(), [None, own, None]);
+        assert_eq!(thresholds(&["high"], &["0.9"]).unwrap(), [None, Some(0.9), None]);
+        assert_eq!(thresholds(&["_silence_"], &[]).unwrap(), [None, None, Some(0.6)]);
+        assert_eq!(thresholds(&["high"], &["low=0.7"]).unwrap(), [Some(0.7), own, None]);
+        let error = thresholds(&["hihg"], &[]).unwrap_err().to_string();
+        assert!(error.contains("did you mean 'high'?"), "{error}");
     }
 
     #[test]

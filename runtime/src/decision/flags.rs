@@ -10,6 +10,10 @@ pub struct DecisionFlags {
     /// Milliseconds between two windows; rounded to what lets windows share more work.
     #[arg(long, value_name = "MS")]
     hop: Option<f64>,
+    /// Detect only these classes, separated by commas. The others still compete: what is more like one of them is
+    /// no detection.
+    #[arg(long, value_name = "LABELS", value_delimiter = ',')]
+    only: Vec<String>,
     /// Windows averaged.
     #[arg(long, value_name = "N")]
     smoothing: Option<u16>,
@@ -44,6 +48,7 @@ impl DecisionFlags {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             hop_ms: self.hop,
+            only: self.only.clone(),
             smoothing: self.smoothing,
             thresholds: self.threshold.clone(),
             min_count: self.min_count,
