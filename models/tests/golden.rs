@@ -37,7 +37,7 @@ fn small() -> Parts {
         arch: ArchSpec {
             sample_rate_hz: 16_000,
             window: 300,
-            stem: Stem { channels: 2, kernel: 3, stride: 40 },
+            stem: Stem::conv(2, 3, 40),
             blocks: [Block { channels: 3, kernel: 2, pool: 3, kind: BlockKind::Basic }]
                 .into_iter()
                 .collect(),

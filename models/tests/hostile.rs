@@ -48,7 +48,7 @@ fn small() -> Parts {
     let arch = ArchSpec {
         sample_rate_hz: 16_000,
         window: 300,
-        stem: Stem { channels: 3, kernel: 5, stride: 4 },
+        stem: Stem::conv(3, 5, 4),
         blocks: [(4, 3, 2), (5, 2, 3)]
             .into_iter()
             .map(|(channels, kernel, pool)| Block { channels, kernel, pool, kind })
@@ -168,7 +168,7 @@ fn a_small_file_can_ask_for_more_memory_than_32_bits_can_count() {
     let mut parts = small();
     let kind = BlockKind::Basic;
     parts.arch.window = 1 << 24;
-    parts.arch.stem = Stem { channels: 256, kernel: 1, stride: 1 };
+    parts.arch.stem = Stem::conv(256, 1, 1);
     parts.arch.blocks =
         [255, 255].map(|pool| Block { channels: 1, kernel: 1, pool, kind }).into_iter().collect();
     let bytes = networks::model(&parts.arch, 1).encode();

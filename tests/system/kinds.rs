@@ -1,4 +1,6 @@
-//! Networks with gates and shortcuts, the whole way.
+//! Networks with gates and shortcuts, and the baselines that the papers compare with, the whole way.
+
+use std::path::Path;
 
 use serde_json::Value;
 use system_tests::program::run;
@@ -13,6 +15,63 @@ fn posteriors(lines: &str) -> Vec<Value> {
     lines.filter_map(|line| line.get("posteriors").cloned()).collect()
 }
 
+/// Trains a preset for two epochs.
+fn fit(preset: &str, data: &Path, out: &Path) {
+    let fit = format!(
+        "fit --data {{}} --out {{}} --preset {preset} --epochs 2 --batch 16 --seed 5 --device cpu"
+    );
+    let _ = run("trainer", &fit, &[data, out]).success();
+}
+
+fn evaluate(model: &Path, data: &Path) -> Value {
+    let report = run("trainer", "evaluate {} --data {} --format json", &[model, data]);
+    serde_json::from_str(&report.success()).unwrap()
+}
+
+/// The runtime and the host simulator print the same posteriors of an int8 model.
+fn same_on_the_chip(int8: &Path, sound: &Path) {
+    let runtime = run("runtime", "stream --model {} {} --format json --posteriors", &[int8, sound]);
+    let simulated = run("firmware-sim", "run {} {} --format json --posteriors", &[int8, sound]);
+    let (runtime, simulated) = (runtime.success(), simulated.success());
+    assert!(posteriors(&runtime).len() > 10, "{runtime}");
+    assert_eq!(posteriors(&runtime), posteriors(&simulated));
+}
+
+#[test]
+fn baselines_go_from_fit_to_the_runtime() {
+    let data = trained().data();
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("stream.wav");
+    sounds::write(&sound, &sounds::stream(&["rise", "fall"]).0);
+    for preset in ["framecnn-speech", "melcnn-speech"] {
+        let (out, model) = (folder.path().join(preset), folder.path().join("model"));
+        fit(preset, &data, &out);
+        let export = run("trainer", "export {} --out {}", &[&out, &model]);
+        let integers = preset.starts_with("frame");
+        let (int8, model) = (model.join("model.q8"), model.join("model.onnx"));
+        assert_eq!((int8.exists(), export.stderr.contains("no model.q8")), (integers, !integers));
+        let _ = export.success();
+        assert_eq!(evaluate(&out, &data)["confusion"], evaluate(&model, &data)["confusion"]);
+        let arguments = "stream --model {} {} --format json --posteriors";
+        let windows = run("runtime", arguments, &[&model, &sound]).success();
+        assert!(posteriors(&windows).len() > 10, "{windows}");
+        let label = run("runtime", "classify --model {} {} --format json", &[&model, &sound]);
+        assert!(label.success().contains("confidence"));
+        if integers {
+            let accuracy = |from: &Path| evaluate(from, &data)["accuracy"].as_f64().unwrap();
+            assert!((accuracy(&int8) - accuracy(&model)).abs() <= 0.2, "{preset}");
+            same_on_the_chip(&int8, &sound);
+        } else {
+            let tuned = folder.path().join("tuned");
+            let qat = run("trainer", "fit --qat {} --out {}", &[&out, &tuned]);
+            qat.fails_with(&["mel spectra", "no integer form"]);
+        }
+        onnx::check(&model, &sound);
+    }
+    let table = run("trainer", "describe melcnn-speech", &[]).success();
+    assert!(table.contains("int8: none") && table.contains("stem"), "{table}");
+}
+
 #[test]
 fn gated_networks_go_from_fit_to_the_runtime() {
     let data = trained().data();
@@ -21,27 +80,16 @@ fn gated_networks_go_from_fit_to_the_runtime() {
     sounds::write(&sound, &sounds::stream(&["rise", "fall"]).0);
     for preset in ["se-nano", "rese-nano"] {
         let (out, model) = (folder.path().join(preset), folder.path().join("model"));
-        let fit = format!(
-            "fit --data {{}} --out {{}} --preset {preset} --epochs 2 --batch 16 --seed 5 --device cpu"
-        );
-        let _ = run("trainer", &fit, &[&data, &out]).success();
+        fit(preset, &data, &out);
         let _ = run("trainer", "export {} --out {}", &[&out, &model]).success();
         let (int8, model) = (model.join("model.q8"), model.join("model.onnx"));
-        let evaluate = |from| {
-            let report = run("trainer", "evaluate {} --data {} --format json", &[from, &data]);
-            serde_json::from_str::<Value>(&report.success()).unwrap()
-        };
-        assert_eq!(evaluate(&out)["confusion"], evaluate(&model)["confusion"], "{preset}");
+        assert_eq!(evaluate(&out, &data)["confusion"], evaluate(&model, &data)["confusion"]);
         let arguments = "stream --model {} {} --format json --posteriors";
         let windows = run("runtime", arguments, &[&model, &sound]).success();
         assert!(windows.lines().count() > 10, "{windows}");
-        let accuracy = |from| evaluate(from)["accuracy"].as_f64().unwrap();
+        let accuracy = |from: &Path| evaluate(from, &data)["accuracy"].as_f64().unwrap();
         assert!((accuracy(&int8) - accuracy(&model)).abs() <= 0.2, "{preset}");
-        // The runtime and the host simulator print the same posteriors.
-        let windows = run("runtime", arguments, &[&int8, &sound]).success();
-        let simulated =
-            run("firmware-sim", "run {} {} --format json --posteriors", &[&int8, &sound]);
-        assert_eq!(posteriors(&windows), posteriors(&simulated.success()), "{preset}");
+        same_on_the_chip(&int8, &sound);
         let bench = run("runtime", "bench {} --runs 3 --format json", &[&model]).success();
         let bench: Value = serde_json::from_str(&bench).unwrap();
         let shared = bench["shared_layers"].as_u64().unwrap();

@@ -57,6 +57,7 @@ impl Step {
                 };
                 (does, stride, padding.0)
             }
+            Op::Mel { .. } => unreachable!("no model file holds a mel spectrum"),
             Op::Mean => (MEAN, 1, 0),
             Op::Join { .. } => (JOIN, 1, 0),
             Op::Peaks => (PEAKS, 1, 0),

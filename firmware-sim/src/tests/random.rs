@@ -12,12 +12,14 @@ use std::vec::Vec;
 pub(crate) fn arch() -> impl Strategy<Value = ArchSpec> {
     let block = (1..9u16, 1..6u8, 1..4u8);
     let blocks = prop::collection::vec(block, 1..5);
-    let stem = (1..9u16, 1..6u8, 1..5u8);
+    // Filters of a few samples, and of whole frames.
+    let reach = prop_oneof![5 => (1..6u16, 1..5u16), 1 => (20..300u16, 10..150u16)];
+    let stem = (1..9u16, reach).prop_map(|(channels, (kernel, stride))| (channels, kernel, stride));
     (stem, blocks, 1..9u16, 2..6u16, 60..600u32, any::<bool>())
         .prop_map(|(stem, blocks, head, classes, window, multi_label)| ArchSpec {
             sample_rate_hz: 16_000,
             window,
-            stem: Stem { channels: stem.0, kernel: stem.1, stride: stem.2 },
+            stem: Stem::conv(stem.0, stem.1, stem.2),
             blocks: blocks
                 .into_iter()
                 .map(|(channels, kernel, pool)| {
@@ -90,6 +92,7 @@ pub(crate) fn model(arch: &ArchSpec, seed: u64) -> Parts {
                 let typical = 40.0 * input_limit * (products as f64).sqrt();
                 (products, std::vec![factor(wanted / typical); outputs])
             }
+            Op::Mel { .. } => unreachable!("models in integers have no mel spectra"),
             Op::Mean => (0, std::vec![factor(4.0 * wanted / input_limit / node.in_len as f64)]),
             Op::Join { gated, residual, .. } => {
                 let gate = if gated { 2.0 / 32_768.0 } else { 1.0 };

@@ -30,7 +30,7 @@ fn arch() -> ArchSpec {
     ArchSpec {
         sample_rate_hz: 16_000,
         window: WINDOW as u32,
-        stem: Stem { channels: 4, kernel: 3, stride: 3 },
+        stem: Stem::conv(4, 3, 3),
         blocks: vec![block(6, 3), block(8, 3), block(5, 3), block(8, 2)].into_iter().collect(),
         head: Head { channels: 6, levels: 0 },
         classes: 3,

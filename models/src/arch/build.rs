@@ -6,6 +6,8 @@ use super::{
 
 /// Largest window accepted, in samples (about 17 minutes at 16 kHz).
 pub(super) const MAX_WINDOW: u32 = 1 << 24;
+/// Samples that a mel spectrum can be of.
+pub(super) const MEL_KERNELS: core::ops::RangeInclusive<usize> = 16..=4096;
 /// The most features that a classifier may read.
 pub(super) const MAX_FEATURES: u64 = 1 << 24;
 
@@ -235,19 +237,27 @@ impl ArchSpec {
         if kernel > len {
             return fail(LayerName::Stem, Problem::KernelTooLong { kernel, len });
         }
+        let mut op = Op::Conv {
+            kernel,
+            stride,
+            padding: (0, 0),
+            norm: true,
+            activation: Activation::Relu,
+            pool: 1,
+            dropout: false,
+        };
+        let mut part = Part::Conv;
+        if self.stem.is_mel() {
+            if !MEL_KERNELS.contains(&kernel) || channels * 2 > kernel {
+                return fail(LayerName::Stem, Problem::Mel { bands: channels, kernel });
+            }
+            (part, op) = (Part::Mel, Op::Mel { kernel, stride, rate_hz: self.sample_rate_hz });
+        }
         let columns = (len - kernel) / stride + 1;
         Ok(builder.node(&Node {
             layer: LayerName::Stem,
-            part: Part::Conv,
-            op: Op::Conv {
-                kernel,
-                stride,
-                padding: (0, 0),
-                norm: true,
-                activation: Activation::Relu,
-                pool: 1,
-                dropout: false,
-            },
+            part,
+            op,
             operands: heapless::Vec::new(),
             in_channels: 1,
             in_len: len,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::build::{MAX_FEATURES, MAX_WINDOW};
+use super::build::{MAX_FEATURES, MAX_WINDOW, MEL_KERNELS};
 use super::{LayerName, MAX_LEVELS};
 
 /// Why a description is no network, and where.
@@ -38,6 +38,13 @@ pub enum Problem {
         kernel: usize,
         /// Columns or samples there are.
         len: usize,
+    },
+    /// Mel bands that no spectrum of so many samples has.
+    Mel {
+        /// Bands asked for.
+        bands: usize,
+        /// Samples of a spectrum.
+        kernel: usize,
     },
     /// Pooling leaves no column.
     PoolTooLong {
@@ -82,6 +89,12 @@ impl fmt::Display for ArchError {
             Problem::KernelTooLong { kernel, len } => {
                 write!(f, "kernel {kernel} is longer than its input of {len}")
             }
+            Problem::Mel { bands, kernel } => write!(
+                f,
+                "{bands} mel bands of {kernel} samples; spectra are of {} to {} samples, and of at least twice as many as there are bands",
+                MEL_KERNELS.start(),
+                MEL_KERNELS.end(),
+            ),
             Problem::PoolTooLong { pool, len } => write!(
                 f,
                 "pool {pool} leaves nothing of {len} columns; use a longer window, fewer blocks or smaller pools"

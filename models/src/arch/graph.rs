@@ -16,6 +16,8 @@
 //! The shortcut of a residual block is its input, or where channels change a 1×1 convolution of it. A
 //! network of basic blocks has one node a layer.
 //!
+//! A mel spectrum in place of the stem is one node as well ([`Op::Mel`]); nothing of it is trained.
+//!
 //! Source: Kim, Lee, Nam, "Comparison and analysis of SampleCNN architectures for audio
 //! classification" (2019); the gate is that of Hu et al., "Squeeze-and-excitation networks" (2018).
 
@@ -33,6 +35,8 @@ pub const INNER_DROPOUT: f64 = 0.2;
 pub enum Part {
     /// The layer's convolution, the first one of a block.
     Conv,
+    /// The mel spectrum in place of the stem.
+    Mel,
     /// The second convolution of a block.
     Second,
     /// The mean over time that a gate reads.
@@ -55,6 +59,7 @@ impl Part {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Conv => "conv",
+            Self::Mel => "mel",
             Self::Second => "conv2",
             Self::Mean => "mean",
             Self::Squeeze => "squeeze",
@@ -97,6 +102,17 @@ pub enum Op {
         pool: usize,
         /// Whether training drops some of the output ([`INNER_DROPOUT`]).
         dropout: bool,
+    },
+    /// The energies of samples in mel bands, of which nothing is trained: ln(10^-6 + Σ w·|X|²) with the spectra X of
+    /// overlapping stretches under a Hann window and weights w that are triangles on the mel scale (O'Shaughnessy,
+    /// 1987) from 0 Hz to half the rate.
+    Mel {
+        /// Samples of a spectrum.
+        kernel: usize,
+        /// Samples between two spectra.
+        stride: usize,
+        /// Samples a second.
+        rate_hz: u32,
     },
     /// The mean of each channel over all columns: one column.
     Mean,
@@ -145,7 +161,7 @@ impl Node {
     #[must_use]
     pub const fn kernel(&self) -> usize {
         match self.op {
-            Op::Conv { kernel, .. } => kernel,
+            Op::Conv { kernel, .. } | Op::Mel { kernel, .. } => kernel,
             _ => 1,
         }
     }
@@ -162,7 +178,7 @@ impl Node {
     /// Whether its values may be negative.
     #[must_use]
     pub const fn is_signed(&self) -> bool {
-        matches!(self.op, Op::Conv { activation: Activation::None, .. } | Op::Mean)
+        matches!(self.op, Op::Conv { activation: Activation::None, .. } | Op::Mean | Op::Mel { .. })
     }
 
     /// Trained numbers: weights, biases, batch-norm scale and shift.
@@ -181,6 +197,11 @@ impl Node {
         let each = match self.op {
             Op::Conv { kernel, .. } => (self.in_channels as u64).saturating_mul(kernel as u64),
             Op::Join { gated: true, .. } => 1,
+            Op::Mel { kernel, .. } => {
+                // Real and imaginary parts by products with sines, and the bands by a matrix.
+                let parts = 2 * (kernel as u64 / 2 + 1);
+                return columns.saturating_mul(parts.saturating_mul(kernel as u64 + channels));
+            }
             _ => 0,
         };
         columns.saturating_mul(channels).saturating_mul(each)

@@ -198,7 +198,7 @@ impl Layer {
     }
 
     fn add(&mut self, node: &Node) {
-        if matches!(node.part, Part::Conv | Part::Second | Part::Shortcut) {
+        if matches!(node.part, Part::Conv | Part::Mel | Part::Second | Part::Shortcut) {
             let (macs, columns) = (node.macs(), node.conv_len as u64);
             self.conv_macs = self.conv_macs.saturating_add(macs);
             self.column_macs = self.column_macs.saturating_add(macs / columns);
@@ -215,6 +215,7 @@ impl Layer {
         let (columns, step) = match (node.part, node.op) {
             (Part::Shortcut | Part::Squeeze | Part::Excite, _) => return,
             (_, Op::Conv { kernel, stride, pool, .. }) => (kernel - 1 + pool - 1, stride * pool),
+            (_, Op::Mel { kernel, stride, .. }) => (kernel - 1, stride),
             (_, Op::Join { pool, .. }) => (pool - 1, pool),
             (_, Op::Peaks) => (node.in_len - 1, 1),
             (_, Op::Mean) => return,

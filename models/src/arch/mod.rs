@@ -8,6 +8,8 @@
 //! [1, window] ─ stem ─ block 1 … block n ─ [global maxima] ─ head ─ flatten ─ classifier ─ softmax | sigmoid
 //! ```
 //!
+//! The baselines that the papers compare with have a wide stem of overlapping frames, or a mel spectrum in its place.
+//!
 //! [`ArchSpec::each_node`] is what that means operation by operation, [`ArchSpec::layers`] what each layer costs.
 //!
 //! Source: Lee, Park, Kim, Nam, "Sample-level deep convolutional neural networks for music
@@ -22,6 +24,7 @@ mod head;
 mod kind;
 mod layers;
 mod presets;
+mod stem;
 mod streaming;
 
 pub use error::{ArchError, Problem};
@@ -30,6 +33,7 @@ pub use head::Head;
 pub use kind::{Alpha, BlockKind};
 pub use layers::{Layer, LayerName, LayerTable, Layers};
 pub use presets::{PRESETS, preset};
+pub use stem::Stem;
 pub use streaming::{Level, StreamCost, Streaming};
 
 use serde::{Deserialize, Serialize};
@@ -47,7 +51,7 @@ pub struct ArchSpec {
     pub sample_rate_hz: u32,
     /// Samples a window, the input of one forward pass.
     pub window: u32,
-    /// The first convolution.
+    /// The first layer.
     pub stem: Stem,
     /// The blocks, in order.
     pub blocks: heapless::Vec<Block, MAX_BLOCKS>,
@@ -57,18 +61,6 @@ pub struct ArchSpec {
     pub classes: u16,
     /// What the outputs mean.
     pub task: Task,
-}
-
-/// The first convolution: no padding, stride as given, then batch norm and ReLU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stem {
-    /// Output channels.
-    pub channels: u16,
-    /// Taps of the filter.
-    pub kernel: u8,
-    /// Samples between two output columns.
-    pub stride: u8,
 }
 
 /// One block: "same" convolutions of stride 1, batch norm, ReLU, max pooling.
@@ -113,7 +105,13 @@ pub enum Task {
 }
 
 impl ArchSpec {
-    /// Whether the network is a plain chain: basic blocks, and a head that reads all columns.
+    /// Whether there can be an int8 model of it: a mel spectrum has no integer form.
+    #[must_use]
+    pub const fn has_integer_form(&self) -> bool {
+        !self.stem.mel
+    }
+
+    /// Whether the network is a plain chain: a convolution, basic blocks, and a head that reads all columns.
     #[must_use]
     pub fn is_chain(&self) -> bool {
         // What reads models refuses all others.
@@ -121,6 +119,8 @@ impl ArchSpec {
     }
 
     pub(crate) fn has_basic_blocks_only(&self) -> bool {
-        self.head.levels == 0 && self.blocks.iter().all(|block| block.kind == BlockKind::Basic)
+        !self.stem.mel
+            && self.head.levels == 0
+            && self.blocks.iter().all(|block| block.kind == BlockKind::Basic)
     }
 }

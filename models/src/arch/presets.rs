@@ -9,7 +9,8 @@ const MUSIC_RATE_HZ: u32 = 22_050;
 
 /// The names to choose from: first the narrow networks from the smallest to the largest, then the papers'. Besides
 /// these, [`preset`] takes any `M^N` (for example `3^9`), every network of `KIND-multi-TASK` without `-multi`, and
-/// every one whose gates have α = 16 with `-reduced` for α = 1/8.
+/// every one whose gates have α = 16 with `-reduced` for α = 1/8, and `framecnn-TASK` with `-256` or `-1024` for filters
+/// of another length than 512 samples.
 pub const PRESETS: &[&str] = &[
     "nano",
     "se-nano",
@@ -28,6 +29,14 @@ pub const PRESETS: &[&str] = &[
     "samplecnn-scene",
     "samplecnn-music",
     "samplecnn-59049",
+    "framecnn-speech",
+    "framecnn-scene",
+    "framecnn-music",
+    "framecnn-59049",
+    "melcnn-speech",
+    "melcnn-scene",
+    "melcnn-music",
+    "melcnn-59049",
     "samplecnn-multi-speech",
     "samplecnn-multi-scene",
     "samplecnn-multi-music",
@@ -57,6 +66,12 @@ pub const PRESETS: &[&str] = &[
 /// Channels of the paper's networks but for the middle blocks: stem and blocks 1 and 2, middle,
 /// last.
 const PAPER: (u16, u16, u16) = (128, 256, 512);
+/// Samples of a frame and of a mel spectrum, unless the name tells otherwise.
+const FRAME: u16 = 512;
+/// Samples between two mel spectra.
+const MEL_HOP: u16 = 160;
+/// Bands of a mel spectrum.
+const MEL_BANDS: u16 = 64;
 /// α of the gates that small computers can do.
 const REDUCED: Alpha = Alpha::Over(8);
 
@@ -86,6 +101,7 @@ pub fn preset(name: &str, classes: u16) -> Option<ArchSpec> {
         "samplecnn-59049" => task("59049", classes),
         _ => edge(name, classes)
             .or_else(|| of_kind(name, classes))
+            .or_else(|| baseline(name, classes))
             .or_else(|| general(name, classes)),
     }
 }
@@ -112,7 +128,7 @@ fn edge(name: &str, classes: u16) -> Option<ArchSpec> {
     Some(ArchSpec {
         sample_rate_hz: RATE_HZ,
         window: 16_000,
-        stem: Stem { channels: stem, kernel: 3, stride: 3 },
+        stem: Stem::conv(stem, 3, 3),
         blocks: blocks.collect(),
         head: Head { channels: channels[7], levels },
         classes,
@@ -144,6 +160,40 @@ fn of_kind(name: &str, classes: u16) -> Option<ArchSpec> {
     spec.blocks.iter_mut().for_each(|block| block.kind = kind);
     let pooled = spec.blocks.iter().rev().take(levels.into());
     spec.head = Head { channels: pooled.map(|block| block.channels).sum(), levels };
+    Some(spec)
+}
+
+/// The networks that the papers compare with: `framecnn-TASK[-LENGTH]`, whose first filters are as long as frames and
+/// overlap by half, and `melcnn-TASK`, which reads mel spectra. Blocks behind them are those of the paper, as many as leave
+/// one column.
+fn baseline(name: &str, classes: u16) -> Option<ArchSpec> {
+    let (kind, rest) = name.split_once('-')?;
+    let (rest, length) = match rest.split_once('-') {
+        Some((rest, "256")) => (rest, 256),
+        Some((rest, "1024")) => (rest, 1024),
+        Some(_) => return None,
+        None => (rest, FRAME),
+    };
+    let (early, middle, last) = PAPER;
+    let stem = match kind {
+        "framecnn" => Stem::conv(early, length, length / 2),
+        "melcnn" if length == FRAME => Stem::mel(MEL_BANDS, FRAME, MEL_HOP),
+        _ => return None,
+    };
+    let mut spec = task(rest, classes)?;
+    let mut columns = (spec.window - u32::from(stem.kernel)) / u32::from(stem.stride) + 1;
+    spec.stem = stem;
+    spec.blocks.clear();
+    while columns > 1 {
+        let pool = columns.min(3) as u8;
+        columns /= u32::from(pool);
+        let channels = match spec.blocks.len() {
+            _ if columns == 1 => last,
+            0 | 1 => early,
+            _ => middle,
+        };
+        spec.blocks.push(Block { channels, kernel: 3, pool, kind: BlockKind::Basic }).ok()?;
+    }
     Some(spec)
 }
 
@@ -191,7 +241,7 @@ fn paper(m: u8, n: usize, window: u32, classes: u16) -> Option<ArchSpec> {
     Some(ArchSpec {
         sample_rate_hz: RATE_HZ,
         window,
-        stem: Stem { channels: early, kernel: m, stride: m },
+        stem: Stem::conv(early, m.into(), m.into()),
         blocks,
         head: Head { channels: last, levels: 0 },
         classes,
@@ -223,6 +273,27 @@ mod tests {
         let strange = strange.into_iter();
         for name in strange.chain(["", "huge", "9^9", "3^", "^3", "3^0", "5^16", "3^17"]) {
             assert_eq!(preset(name, 10), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn baselines_read_frames_and_end_in_one_column() {
+        for (name, window, stem, blocks) in [
+            ("framecnn-speech", 16_000, Stem::conv(128, 512, 256), 4),
+            ("framecnn-speech-256", 16_000, Stem::conv(128, 256, 128), 4),
+            ("framecnn-speech-1024", 16_000, Stem::conv(128, 1024, 512), 3),
+            ("framecnn-music", 39_366, Stem::conv(128, 512, 256), 4),
+            ("melcnn-speech", 16_000, Stem::mel(64, 512, 160), 4),
+            ("melcnn-music", 39_366, Stem::mel(64, 512, 160), 5),
+        ] {
+            let spec = preset(name, 12).unwrap();
+            assert_eq!((spec.window, spec.stem, spec.blocks.len()), (window, stem, blocks), "{name}");
+            let table = spec.layers().unwrap();
+            assert_eq!(table.layers[blocks].out_len, 1, "{name}");
+            assert_eq!(spec.blocks.last().unwrap().channels, 512);
+        }
+        for name in ["framecnn", "framecnn-speech-512", "melcnn-speech-256", "melcnn-multi-speech"] {
+            assert_eq!(preset(name, 12), None, "{name}");
         }
     }
 

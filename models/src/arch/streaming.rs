@@ -246,9 +246,12 @@ impl Block {
 
 impl ArchSpec {
     /// Levels that windows can share at any hop: the stem's, and those of blocks up to a gate or to the first
-    /// level that the head reads.
+    /// level that the head reads. None behind a mel spectrum, which is computed with each window.
     #[must_use]
     pub fn shareable_levels(&self) -> usize {
+        if self.stem.is_mel() {
+            return 0;
+        }
         let read_by_head = usize::from(self.head.levels()).saturating_sub(1);
         let most = self.blocks.len() - read_by_head.min(self.blocks.len());
         let gate = self.blocks.iter().position(|block| block.kind().gate().is_some());

@@ -49,6 +49,8 @@ impl Shape {
                 Self { outputs, taps: 1, inputs: kernel }
             }
             Op::Conv { kernel, .. } => Self { outputs, taps: kernel, inputs: node.in_channels },
+            // A mel spectrum has no integer form; no file can hold one.
+            Op::Mel { .. } => factors(0),
             Op::Mean => factors(1),
             Op::Join { residual, .. } => factors(1 + usize::from(residual)),
             Op::Peaks => factors(node.operands.len()),

@@ -63,7 +63,7 @@ impl PassPlan {
                     (Op::Join { residual: true, .. }, _, Some(block)) if index > 0 => ahead(block),
                     (Op::Conv { kernel, pool, .. }, ..) => kernel.saturating_add(pool) - 1,
                     (Op::Join { pool, .. }, ..) => pool,
-                    (Op::Mean | Op::Peaks, ..) => 1,
+                    (Op::Mel { .. } | Op::Mean | Op::Peaks, ..) => 1,
                 };
                 ring.columns = ring.columns.max(columns.min(lens[*operand]));
             }

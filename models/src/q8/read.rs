@@ -146,7 +146,7 @@ impl<'a> Model<'a> {
         arch: ArchSpec {
             sample_rate_hz: 0,
             window: 0,
-            stem: Stem { channels: 0, kernel: 0, stride: 0 },
+            stem: Stem::conv(0, 0, 0),
             blocks: heapless::Vec::new(),
             head: Head { channels: 0, levels: 0 },
             classes: 0,

@@ -66,13 +66,13 @@ fn hostile_arch() -> impl Strategy<Value = ArchSpec> {
     let block = (extreme!(u16), extreme!(u8), extreme!(u8));
     let blocks = prop::collection::vec(block, 0..=16);
     let window = prop_oneof![1..2000u32, Just(1 << 24), extreme!(u32)];
-    let stem = (extreme!(u16), extreme!(u8), extreme!(u8));
+    let stem = (extreme!(u16), extreme!(u16), extreme!(u16));
     let outputs = (extreme!(u16), extreme!(u16), any::<bool>());
     (extreme!(u32), window, stem, blocks, outputs).prop_map(
         |(sample_rate_hz, window, stem, blocks, (head, classes, multi_label))| ArchSpec {
             sample_rate_hz,
             window,
-            stem: Stem { channels: stem.0, kernel: stem.1, stride: stem.2 },
+            stem: Stem::conv(stem.0, stem.1, stem.2),
             blocks: blocks
                 .into_iter()
                 .map(|(channels, kernel, pool)| {

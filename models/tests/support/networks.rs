@@ -21,7 +21,7 @@ pub(crate) fn arch() -> impl Strategy<Value = ArchSpec> {
             let mut arch = ArchSpec {
                 sample_rate_hz: 16_000,
                 window,
-                stem: Stem { channels, kernel, stride },
+                stem: Stem::conv(channels, kernel.into(), stride.into()),
                 blocks: heapless::Vec::new(),
                 head: Head { channels: head, levels: 0 },
                 classes,
@@ -90,7 +90,7 @@ pub(crate) fn talkative() -> Parts {
     let arch = ArchSpec {
         sample_rate_hz: 8_000,
         window: 120,
-        stem: Stem { channels: 3, kernel: 4, stride: 4 },
+        stem: Stem::conv(3, 4, 4),
         blocks: [Block { channels: 4, kernel: 3, pool: 2, kind }].into_iter().collect(),
         head: Head { channels: 3, levels: 0 },
         classes: 3,

@@ -75,7 +75,10 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
 
 /// What an int8 export will need, as far as it is known before there are weights.
 fn chip(out: &mut String, arch: &ArchSpec, hop: u32) -> anyhow::Result<()> {
-    let [narrow, wide] = footprint::bounds(arch, hop)?;
+    let Some([narrow, wide]) = footprint::bounds(arch, hop)? else {
+        writeln!(out, "\nint8: none, as mel spectra have no integer form")?;
+        return Ok(());
+    };
     write!(out, "\nint8, activations of 8 bits in all layers, {}", narrow.table()?)?;
     let other = wide.engine;
     writeln!(out, "  engine memory     {other:>12} B   with activations of 16 bits in all layers")?;
@@ -133,7 +136,7 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
             })
         })
         .collect();
-    let [narrow, wide] = footprint::bounds(arch, hop)?;
+    let (narrow, wide) = footprint::bounds(arch, hop)?.map(|[a, b]| (a, b)).unzip();
     let all = serde_json::json!({
         "arch": arch,
         "params": table.params(),

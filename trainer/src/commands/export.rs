@@ -65,7 +65,9 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     drop(unchecked);
 
     let int8 = match &data {
-        Some(data) if !args.onnx_only => Some(int8(&run, &net, &meta, data, &compute)),
+        Some(data) if !args.onnx_only && meta.arch.has_integer_form() => {
+            Some(int8(&run, &net, &meta, data, &compute))
+        }
         _ => None,
     };
     let model = folder.join("model.onnx");
@@ -92,7 +94,14 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     }
     match int8 {
         Some(int8) => write_int8(folder, &int8, &meta),
-        None => remove_stale(folder),
+        None => {
+            if !args.onnx_only {
+                eprintln!(
+                    "no model.q8: the network reads mel spectra, which have no integer form (`--onnx-only` asks for none)"
+                );
+            }
+            remove_stale(folder)
+        }
     }
 }
 
@@ -103,7 +112,7 @@ fn data(args: &ExportArgs, run: &Run) -> anyhow::Result<Option<Dataset>> {
     let options = run.config.data_options(arch.sample_rate_hz, arch.window as usize);
     let dir = args.data.clone().unwrap_or_else(|| run.config.data.clone());
     let tunes = arch.task == Task::MultiLabel && (dir.is_dir() || args.data.is_some());
-    if args.onnx_only && !tunes {
+    if (args.onnx_only || !arch.has_integer_form()) && !tunes {
         return Ok(None);
     }
     if !dir.is_dir() {

@@ -96,13 +96,16 @@ impl Footprint {
 }
 
 /// What an architecture will need before there are weights, with activations of 8 bits everywhere
-/// and of 16 bits everywhere: what an export chooses lies between.
+/// and of 16 bits everywhere: what an export chooses lies between. `None` if it has no integer form.
 ///
 /// # Errors
 /// An architecture that is none, or a hop of 0.
-pub(super) fn bounds(arch: &ArchSpec, hop: u32) -> anyhow::Result<[Footprint; 2]> {
+pub(super) fn bounds(arch: &ArchSpec, hop: u32) -> anyhow::Result<Option<[Footprint; 2]>> {
+    if !arch.has_integer_form() {
+        return Ok(None);
+    }
     let of = |limit| Footprint::new(&blank(arch, limit)?, hop);
-    Ok([of(i8::MAX.unsigned_abs().into())?, of(models::q8::MAX_LIMIT)?])
+    Ok(Some([of(i8::MAX.unsigned_abs().into())?, of(models::q8::MAX_LIMIT)?]))
 }
 
 /// A model file with zeros for weights.

@@ -46,6 +46,9 @@ pub(super) fn start(
     if first.model.stored.is_some() {
         bail!("{}: is fine-tuned for int8 already; name the run it came from", from.display());
     }
+    if !first.model.arch.has_integer_form() {
+        bail!("{}: reads mel spectra, which have no integer form", from.display());
+    }
     if !first.model.arch.is_chain() {
         bail!(
             "{}: has gates, shortcuts or global maxima, which fine-tuning for int8 does not know; export it as it is",

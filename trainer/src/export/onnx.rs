@@ -2,7 +2,7 @@
 //!
 //! Input `waveform`, `[batch, 1, window]`; output `posteriors`, `[batch, classes]`; the batch is
 //! dynamic. Operators: Conv, Relu, MaxPool, Flatten, Gemm, and Softmax or Sigmoid; of gates `GlobalAveragePool`, Sigmoid
-//! and Mul, of shortcuts Add, of the multi-level head `GlobalMaxPool` and Concat.
+//! and Mul, of shortcuts Add, of the multi-level head `GlobalMaxPool` and Concat, of a mel spectrum Conv, Mul and Log.
 
 use models::arch::{Activation, LayerName, Node, Op, Part, Task};
 use models::meta::ModelMeta;
@@ -15,6 +15,7 @@ use tract_onnx::pb::{
 };
 
 use super::fold::{Folded, Weights};
+use crate::net::{FLOOR, Mel};
 
 /// Operator set of the graph.
 const OPSET: i64 = 17;
@@ -49,7 +50,7 @@ pub(super) fn name(node: &Node) -> String {
         layer => layer.to_string(),
     };
     match node.part {
-        Part::Conv => layer,
+        Part::Conv | Part::Mel => layer,
         part => format!("{layer}.{}", part.name()),
     }
 }
@@ -131,6 +132,10 @@ impl Graph {
         let name = name(node);
         match node.op {
             Op::Conv { .. } => unreachable!("convolutions have weights"),
+            Op::Mel { .. } => {
+                let mel = Mel::of(node).expect("the node is a mel spectrum");
+                self.mel(&mel, &name, operands[0])
+            }
             Op::Mean => self.node("GlobalAveragePool", &name, operands, vec![]),
             Op::Join { gated, residual, relu, pool } => {
                 let (first, others) = operands.split_at(1);
@@ -157,6 +162,30 @@ impl Graph {
                 self.node("Concat", &name, &peaks, vec![int("axis", 1)])
             }
         }
+    }
+
+    /// Adds a mel spectrum: a convolution with waves, the squares, a product with the bands, and the logarithm.
+    fn mel(&mut self, mel: &Mel, name: &str, input: &str) -> String {
+        let [waves, zeros, bands, floor] =
+            ["waves", "zeros", "bands", "floor"].map(|part| format!("{name}.{part}"));
+        self.tensor(&waves, &[mel.parts(), 1, mel.kernel], &mel.waves);
+        self.tensor(&zeros, &[mel.parts()], &vec![0.0; mel.parts()]);
+        self.tensor(&bands, &[mel.channels, mel.parts(), 1], &mel.bands);
+        self.tensor(&floor, &[mel.channels], &vec![FLOOR; mel.channels]);
+        let convolution = |kernel, stride| {
+            vec![
+                ints("kernel_shape", &[kernel]),
+                ints("strides", &[stride]),
+                ints("pads", &[0, 0]),
+            ]
+        };
+        let attributes = convolution(mel.kernel, mel.stride);
+        let parts = self.node("Conv", &format!("{name}.parts"), &[input, &waves, &zeros], attributes);
+        let power = self.node("Mul", &format!("{name}.power"), &[&parts, &parts], vec![]);
+        let attributes = convolution(1, 1);
+        let energy = format!("{name}.energy");
+        let energy = self.node("Conv", &energy, &[&power, &bands, &floor], attributes);
+        self.node("Log", &format!("{name}.log"), &[&energy], vec![])
     }
 
     fn max_pool(&mut self, name: &str, value: String, pool: usize) -> String {

@@ -58,6 +58,8 @@ fn check(name: &str, arch: &ArchSpec, steps: u64) {
 /// All presets, with the rarer ways to write their names.
 fn presets() -> impl Iterator<Item = String> {
     let more = ["se-speech", "res2-scene", "rese2-music-reduced", "3^5", "4^3", "5^2", "2^7"];
+    let frames = ["framecnn-speech-256", "framecnn-scene-1024"];
+    let more = more.into_iter().chain(frames);
     PRESETS.iter().copied().chain(more).map(str::to_owned)
 }
 
@@ -97,12 +99,15 @@ fn streams_share_what_lies_before_the_first_gate() {
         ("res1-multi-speech", true),
         ("res2-speech", true),
         ("rese2-multi-speech", false),
+        ("framecnn-speech", true),
+        ("melcnn-speech", false),
     ] {
         let arch = narrow(preset(name, 5).unwrap(), 8);
         let net = network(&arch, 1, &Compute::cpu());
         let bytes = onnx::encode(&fold::fold(&net), &meta(&arch));
         let load = || TractEngine::from_bytes(&bytes, Path::new(name)).unwrap();
-        let (window, hop) = (arch.window as usize, 2187);
+        let hop = if name.starts_with("framecnn") { 2304 } else { 2187 };
+        let window = arch.window as usize;
         let mut rng = draw::rng(2, "parity", &[]);
         let samples: Vec<f32> =
             (0..window + 3 * hop).map(|_| rng.random_range(-0.7..0.7)).collect();

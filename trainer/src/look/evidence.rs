@@ -220,7 +220,7 @@ mod tests {
         let arch = ArchSpec {
             sample_rate_hz: 16_000,
             window: 16_000,
-            stem: Stem { channels: 4, kernel: 10, stride: 10 },
+            stem: Stem::conv(4, 10, 10),
             blocks: [block].into_iter().collect(),
             head: Head { channels: 4, levels: 0 },
             classes: 3,

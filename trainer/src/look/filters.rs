@@ -99,7 +99,9 @@ pub fn layers(
     let table = arch.layers()?;
     let stem = table.layers[0];
     let (mut names, mut needed) = (Vec::new(), 0);
-    for layer in table.layers[..table.layers.len() - 2].iter().take(most) {
+    // Nothing of a mel spectrum is learnt.
+    let first = usize::from(arch.stem.mel);
+    for layer in table.layers[first..table.layers.len() - 2].iter().take(most) {
         let needs = layer.stride - stem.stride + stem.kernel;
         if samples.is_none_or(|samples| needs <= samples) {
             names.push(layer.name);
@@ -238,7 +240,7 @@ mod tests {
         let arch = ArchSpec {
             sample_rate_hz: 16_000,
             window: 729,
-            stem: Stem { channels, kernel, stride: 1 },
+            stem: Stem::conv(channels, kernel, 1),
             blocks: [Block { channels: 2, kernel: 3, pool: 3, kind: BlockKind::Basic }]
                 .into_iter()
                 .collect(),

@@ -9,6 +9,7 @@ mod fake;
 mod head;
 mod layer;
 mod linear;
+mod mel;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -18,6 +19,7 @@ pub use dropout::Dropout;
 pub use fake::Activation;
 pub use layer::Layer;
 pub use linear::Linear;
+pub use mel::{FLOOR, Mel};
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::{sigmoid, softmax};
@@ -39,6 +41,9 @@ pub struct Network {
     pub weight: Param<Tensor<2>>,
     /// Bias of the classifier, `[N]`.
     pub bias: Param<Tensor<1>>,
+    /// What the first node computes if it is a mel spectrum.
+    #[module(skip)]
+    mel: Option<Mel>,
     #[module(skip)]
     nodes: Vec<Node>,
     #[module(skip)]
@@ -81,7 +86,8 @@ impl Network {
             }
         }
         let Linear { weight, bias } = gates.pop().expect("networks end in a classifier");
-        Ok(Self { layers, gates, weight, bias, nodes, task: arch.task })
+        let mel = Mel::of(&nodes[0]);
+        Ok(Self { layers, gates, weight, bias, mel, nodes, task: arch.task })
     }
 
     /// F, the features that the classifier sees.
@@ -124,7 +130,7 @@ impl Network {
         };
         let x = compute.input(windows);
         let nodes = &self.nodes[..self.nodes.len() - 1];
-        let x = walk::walk(nodes, &self.gates, x, compute, conv, |_, _| {});
+        let x = walk::walk(nodes, self.parts(), x, compute, conv, |_, _| {});
         (self.classify_train(compute.features(x), dropout, compute), statistics)
     }
 
@@ -193,7 +199,11 @@ impl Network {
             layer.forward(x, compute)
         };
         let x = compute.input(windows);
-        walk::walk(nodes, &self.gates, x, compute, conv, watch)
+        walk::walk(nodes, self.parts(), x, compute, conv, watch)
+    }
+
+    fn parts(&self) -> walk::Parts<'_> {
+        walk::Parts { gates: &self.gates, mel: self.mel.as_ref() }
     }
 
     /// Moves the running statistics towards a batch's.

@@ -81,7 +81,7 @@ fn small(kind: BlockKind, levels: u8) -> ArchSpec {
     ArchSpec {
         sample_rate_hz: 16_000,
         window: 243,
-        stem: Stem { channels: 6, kernel: 3, stride: 3 },
+        stem: Stem::conv(6, 3, 3),
         blocks: [6, 6, 8].map(block).into_iter().collect(),
         head: Head { channels: 10, levels },
         classes: 4,
@@ -174,11 +174,11 @@ fn any_arch() -> impl Strategy<Value = ArchSpec> {
     let block = (1..7u16, 1..6u8, 1..4u8, any_kind());
     let blocks = prop::collection::vec(block, 1..4);
     let head = (1..7u16, 0..4u8);
-    (2..7u16, 1..6u8, 1..5u8, blocks, head, 2..6u16, 60..300u32).prop_map(
+    (2..7u16, 1..6u16, 1..5u16, blocks, head, 2..6u16, 60..300u32).prop_map(
         |(stem, kernel, stride, blocks, head, classes, window)| ArchSpec {
             sample_rate_hz: 16_000,
             window,
-            stem: Stem { channels: stem, kernel, stride },
+            stem: Stem::conv(stem, kernel, stride),
             blocks: blocks
                 .into_iter()
                 .map(|(channels, kernel, pool, kind)| Block { channels, kernel, pool, kind })

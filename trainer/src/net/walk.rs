@@ -8,7 +8,7 @@ use burn::tensor::module::max_pool1d;
 use burn::tensor::ops::MaxPoolOptions;
 use models::arch::{Activation, Node, Op};
 
-use super::{Compute, Linear};
+use super::{Compute, Linear, Mel};
 
 /// The outputs of nodes, as long as a node to come reads them.
 struct Values {
@@ -33,19 +33,28 @@ impl Values {
     }
 }
 
+/// What has numbers besides the convolutions.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    /// The linear layers of gates.
+    pub(super) gates: &'a [Linear],
+    /// The mel spectrum in place of a stem.
+    pub(super) mel: Option<&'a Mel>,
+}
+
 /// Computes `nodes`, the classifier not among them, from the input of the first one to the output of the last one.
 ///
 /// `conv(node, x)` does a convolution with batch norm, `watch(node, x)` sees every output.
 pub(super) fn walk(
     nodes: &[Node],
-    gates: &[Linear],
+    parts: Parts<'_>,
     input: Tensor<3>,
     compute: &Compute,
     mut conv: impl FnMut(usize, Tensor<3>) -> Tensor<3>,
     mut watch: impl FnMut(usize, &Tensor<3>),
 ) -> Tensor<3> {
     let mut values = Values::new(nodes);
-    let mut gates = gates.iter();
+    let mut gates = parts.gates.iter();
     for (index, node) in nodes.iter().enumerate() {
         let mut operands = node.operands.iter().map(|operand| values.read(*operand));
         let first = operands.next().unwrap_or_else(|| input.clone());
@@ -54,6 +63,9 @@ pub(super) fn walk(
             Op::Conv { activation, .. } => {
                 let gate = gates.next().expect("there is a layer for every node");
                 linear(gate, activation, first, compute)
+            }
+            Op::Mel { .. } => {
+                parts.mel.expect("there are numbers for the node").forward(first, compute)
             }
             Op::Mean => first.mean_dim(compute.time()),
             Op::Join { gated, residual, relu: cut, pool } => {

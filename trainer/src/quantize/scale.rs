@@ -80,7 +80,7 @@ fn limit(nodes: &[Node], index: usize) -> u16 {
     let limits = readers.map(|node| match node.op {
         Op::Conv { kernel, .. } => widest(node.in_channels * kernel),
         Op::Mean => (f64::from(i32::MAX) / node.in_len as f64).min(f64::from(WIDE)) as u16,
-        Op::Join { .. } | Op::Peaks => WIDE,
+        Op::Mel { .. } | Op::Join { .. } | Op::Peaks => WIDE,
     });
     limits.min().unwrap_or(WIDE).max(1)
 }
@@ -108,6 +108,8 @@ pub fn layers(folded: &Folded, stored: &[Activation]) -> Vec<LayerParts> {
         let ratio = |input: &Activation| input.scale / output.scale;
         let factors = match node.op {
             Op::Conv { .. } => unreachable!("convolutions have weights"),
+            // Has no integer form, which whoever wants one is told before.
+            Op::Mel { .. } => Vec::new(),
             Op::Mean => vec![ratio(&inputs[0]) / node.in_len as f64],
             Op::Join { gated, residual, .. } => {
                 let fine = f64::from(1u32 << JOIN_BITS);
@@ -146,7 +148,11 @@ fn integers(layer: &Weights, input: Activation, output: Activation) -> LayerPart
         // in units of its sums fits.
         let bias_scale = bias.abs() / input_scale / HALF_SUM;
         let factor_scale = scale / input_scale / f64::from(1 << 28);
-        let wanted = weight_scale.max(bias_scale).max(factor_scale);
+        // So does one with so many large weights that sums might overflow; rounding can add half a unit to each.
+        let most = HALF_SUM / f64::from(input_limit) - row.len() as f64 / 2.0;
+        let overflows = magnitude(row) * f64::from(input_limit) > HALF_SUM;
+        let sum_scale = if overflows { weight_scale * magnitude(row) / most } else { 0.0 };
+        let wanted = weight_scale.max(bias_scale).max(factor_scale).max(sum_scale);
         if wanted > *weight_scale {
             let coarser = weight_scale / wanted;
             row.iter_mut().for_each(|w| *w = (f64::from(*w) * coarser).round() as i8);
@@ -183,4 +189,28 @@ fn symmetric(rows: Vec<Vec<f64>>, biases: &[f32]) -> Weights {
         scales.push(scale);
     }
     Weights { values, scales, row, biases: biases.iter().map(|bias| f64::from(*bias)).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_filters_get_coarser_weights_before_their_sums_overflow() {
+        let samples = Activation { limit: WIDE + 1, scale: 1.0 / f64::from(WIDE + 1) };
+        let output = Activation { limit: NARROW, scale: 1.0 };
+        for (taps, coarser) in [(256, false), (1024, true)] {
+            let row: Vec<f64> = (0..taps).map(|tap| if tap % 3 == 0 { -0.5 } else { 0.5 }).collect();
+            let weights = symmetric(vec![row], &[0.25]);
+            let parts = integers(&weights, samples, output);
+            assert!(magnitude(&parts.weights) * 32_768.0 <= HALF_SUM);
+            let largest = f64::from(parts.weights[1]);
+            assert_eq!(largest < LARGEST_WEIGHT, coarser);
+            // Whatever the weights' unit, the filter stays what it was.
+            let Factor { multiplier, shift } = parts.factors[0];
+            let factor = f64::from(multiplier) / (1u64 << shift) as f64;
+            assert!((largest * factor * 32_768.0 - 0.5).abs() < 0.01, "{taps}: {largest}");
+            assert!((f64::from(parts.biases[0]) * factor - 0.25).abs() < 1e-6);
+        }
+    }
 }

@@ -153,8 +153,10 @@ fn presets_share_at_the_usual_hops() {
 fn arches() -> impl Strategy<Value = ArchSpec> {
     let block = (1..6u16, 1..6u8, 1..5u8);
     let blocks = prop::collection::vec(block, 0..5);
-    (1..6u16, 1..6u8, 1..4u8, blocks, 1..5u16, 1..4u16, 0..60u32).prop_map(
-        |(channels, kernel, stride, blocks, head, classes, more)| {
+    // Filters of a few samples, and of whole frames.
+    let stem = prop_oneof![5 => (1..6u16, 1..4u16), 1 => (30..150u16, 20..60u16)];
+    (1..6u16, stem, blocks, 1..5u16, 1..4u16, 0..60u32).prop_map(
+        |(channels, (kernel, stride), blocks, head, classes, more)| {
             let least: u32 = blocks.iter().map(|block| u32::from(block.2)).product();
             let kind = BlockKind::Basic;
             let blocks = blocks.into_iter();
@@ -163,7 +165,7 @@ fn arches() -> impl Strategy<Value = ArchSpec> {
             ArchSpec {
                 sample_rate_hz: 16_000,
                 window: u32::from(kernel) + (least + more) * u32::from(stride),
-                stem: Stem { channels, kernel, stride },
+                stem: Stem::conv(channels, kernel, stride),
                 blocks: blocks.collect(),
                 head: Head { channels: head, levels: 0 },
                 classes,
