@@ -26,6 +26,7 @@ pub(super) fn posteriors(parts: &Parts, window: &[i16]) -> Vec<Q15> {
                     .map(|pool| activate(layer, pool, activation))
                     .collect()
             }
+            Op::Mel { .. } => unreachable!("models in integers have no mel spectra"),
             Op::Mean => {
                 let sum = |c: usize| -> i32 { operands[0].iter().map(|column| column[c]).sum() };
                 let mean = |channel| signed(requantize(sum(channel), layer.factors[0]), layer);

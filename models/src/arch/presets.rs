@@ -287,12 +287,17 @@ mod tests {
             ("melcnn-music", 39_366, Stem::mel(64, 512, 160), 5),
         ] {
             let spec = preset(name, 12).unwrap();
-            assert_eq!((spec.window, spec.stem, spec.blocks.len()), (window, stem, blocks), "{name}");
+            assert_eq!(
+                (spec.window, spec.stem, spec.blocks.len()),
+                (window, stem, blocks),
+                "{name}"
+            );
             let table = spec.layers().unwrap();
             assert_eq!(table.layers[blocks].out_len, 1, "{name}");
             assert_eq!(spec.blocks.last().unwrap().channels, 512);
         }
-        for name in ["framecnn", "framecnn-speech-512", "melcnn-speech-256", "melcnn-multi-speech"] {
+        for name in ["framecnn", "framecnn-speech-512", "melcnn-speech-256", "melcnn-multi-speech"]
+        {
             assert_eq!(preset(name, 12), None, "{name}");
         }
     }

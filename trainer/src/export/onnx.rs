@@ -173,14 +173,11 @@ impl Graph {
         self.tensor(&bands, &[mel.channels, mel.parts(), 1], &mel.bands);
         self.tensor(&floor, &[mel.channels], &vec![FLOOR; mel.channels]);
         let convolution = |kernel, stride| {
-            vec![
-                ints("kernel_shape", &[kernel]),
-                ints("strides", &[stride]),
-                ints("pads", &[0, 0]),
-            ]
+            vec![ints("kernel_shape", &[kernel]), ints("strides", &[stride]), ints("pads", &[0, 0])]
         };
         let attributes = convolution(mel.kernel, mel.stride);
-        let parts = self.node("Conv", &format!("{name}.parts"), &[input, &waves, &zeros], attributes);
+        let parts =
+            self.node("Conv", &format!("{name}.parts"), &[input, &waves, &zeros], attributes);
         let power = self.node("Mul", &format!("{name}.power"), &[&parts, &parts], vec![]);
         let attributes = convolution(1, 1);
         let energy = format!("{name}.energy");

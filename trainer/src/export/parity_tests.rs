@@ -99,7 +99,8 @@ fn streams_share_what_lies_before_the_first_gate() {
         ("res1-multi-speech", true),
         ("res2-speech", true),
         ("rese2-multi-speech", false),
-        ("framecnn-speech", true),
+        // Only the stem: behind it most of a window's columns feel its edges.
+        ("framecnn-speech", false),
         ("melcnn-speech", false),
     ] {
         let arch = narrow(preset(name, 5).unwrap(), 8);

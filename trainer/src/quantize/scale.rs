@@ -200,7 +200,8 @@ mod tests {
         let samples = Activation { limit: WIDE + 1, scale: 1.0 / f64::from(WIDE + 1) };
         let output = Activation { limit: NARROW, scale: 1.0 };
         for (taps, coarser) in [(256, false), (1024, true)] {
-            let row: Vec<f64> = (0..taps).map(|tap| if tap % 3 == 0 { -0.5 } else { 0.5 }).collect();
+            let row: Vec<f64> =
+                (0..taps).map(|tap| if tap % 3 == 0 { -0.5 } else { 0.5 }).collect();
             let weights = symmetric(vec![row], &[0.25]);
             let parts = integers(&weights, samples, output);
             assert!(magnitude(&parts.weights) * 32_768.0 <= HALF_SUM);

@@ -220,6 +220,7 @@ impl Layer {
                 Does::Signed { weights: weights(), step, padding }
             }
             Op::Conv { activation: Activation::Sigmoid, .. } => Does::Gate(weights()),
+            Op::Mel { .. } => unreachable!("no int8 model reads mel spectra"),
             Op::Mean => Does::Mean(numbers.factor(0)),
             Op::Join { gated, residual, pool, .. } => {
                 let factors = [numbers.factor(0), numbers.factor(usize::from(residual))];
