@@ -119,8 +119,8 @@ impl Streaming {
     }
 
     /// The hop near `wanted` samples at which a second of a stream costs least: among the multiples of
-    /// the stem's stride at most a tenth from `wanted`, the nearest of the cheapest. Without any,
-    /// `wanted` itself.
+    /// the stem's stride at most a tenth from `wanted`, the nearest of the cheapest. Without any that saves windows a
+    /// twentieth of their work, `wanted` itself.
     ///
     /// # Errors
     /// An architecture that is none.
@@ -128,6 +128,7 @@ impl Streaming {
         let table = arch.layers()?;
         let window = arch.window;
         let mut best = (f64::INFINITY, 0, wanted.max(1));
+        let whole = Self::new(arch, window)?.cut(arch, 0).cost(&table).per_hop();
         // Deeper levels are shared only at multiples of their longer strides.
         for layer in &table.layers {
             let Ok(stride @ 1..) = u32::try_from(layer.stride) else { continue };
@@ -137,13 +138,24 @@ impl Streaming {
                 if hop == 0 || hop > window || distance > wanted / 10 {
                     continue;
                 }
-                let cost = Self::new(arch, hop)?.cost(&table).per_hop() as f64 / f64::from(hop);
+                let cost = Self::new(arch, hop)?.cost(&table).per_hop();
+                if !Self::saves(cost, whole) {
+                    continue;
+                }
+                let cost = cost as f64 / f64::from(hop);
                 if (cost, distance) < (best.0, best.1) {
                     best = (cost, distance, hop);
                 }
             }
         }
         Ok(best.2)
+    }
+
+    /// Whether windows that cost `shared` instead of `whole` are worth the trouble of sharing: a twentieth is what
+    /// keeping columns costs by itself.
+    #[must_use]
+    pub const fn saves(shared: u64, whole: u64) -> bool {
+        shared <= whole - whole / 20
     }
 
     /// The same with at most `levels` shared levels; what lies behind them is computed for each
@@ -333,6 +345,8 @@ mod tests {
         assert_eq!([near(2187), near(2080), near(1600), near(800)], [2187, 2187, 1458, 729]);
         // Nothing near is shared, or there is nothing to share.
         assert_eq!([near(1), near(2), near(40_000)], [1, 2, 40_000]);
+        // Nearly all work is behind the first gate.
+        assert_eq!(Streaming::near(&preset("rese2-multi-speech", 12).unwrap(), 2187).unwrap(), 2187);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::EngineError;
 const UNKNOWN: u32 = u32::MAX;
 
 /// What windows every `hop` samples should share, at most `most` levels, by the work that it saves, where a shared level
-/// costs `level_macs` beside its products; `None` if nothing.
+/// costs `level_macs` beside its products; `None` if that does not save enough.
 pub(super) fn cheapest(
     arch: &ArchSpec,
     hop: u32,
@@ -31,8 +31,9 @@ pub(super) fn cheapest(
         let cut = all.cut(arch, levels);
         (cut.cost(&table).per_hop() + level_macs * levels as u64, cut)
     };
-    let cheapest = (0..=all.shared.len().min(most)).map(cost).min_by_key(|(cost, _)| *cost)?;
-    (!cheapest.1.shared.is_empty()).then_some(cheapest.1)
+    let (whole, _) = cost(0);
+    let (least, cut) = (1..=all.shared.len().min(most)).map(cost).min_by_key(|(cost, _)| *cost)?;
+    Streaming::saves(least, whole).then_some(cut)
 }
 
 /// The layers of a network, on columns of words.
