@@ -92,16 +92,23 @@ pub(crate) struct Stream {
     pub(crate) file: ConfigFile,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Listen {
-    #[command(flatten)]
-    pub(crate) model: Model,
+/// Which microphone, and what of it.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Microphone {
     /// The microphone, as the command `devices` names it.
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// The channel to hear: its number from 1 on, or mix for the mean of all.
     #[arg(long, value_name = "CHANNEL", default_value = "mix")]
     pub(crate) channel: Channel,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    #[command(flatten)]
+    pub(crate) microphone: Microphone,
     /// Stop after N seconds of sound.
     #[arg(long, value_name = "N")]
     pub(crate) seconds: Option<f64>,
@@ -159,12 +166,8 @@ impl ConfigFile {
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// The microphone to listen to, as the command `devices` names it.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) device: Option<String>,
-    /// The channel to hear: its number from 1 on, or mix for the mean of all.
-    #[arg(long, value_name = "CHANNEL", default_value = "mix")]
-    pub(crate) channel: Channel,
+    #[command(flatten)]
+    pub(crate) microphone: Microphone,
     /// Seconds to listen.
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u64).range(1..3600))]
     pub(crate) seconds: u64,

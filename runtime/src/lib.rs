@@ -31,7 +31,7 @@
 pub mod decision;
 pub mod engine;
 pub mod level;
-pub mod notes;
+pub mod log;
 pub mod pipeline;
 pub mod service;
 pub mod sink;

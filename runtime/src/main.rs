@@ -11,7 +11,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match config::command_line().and_then(commands::run) {
+    let run = || {
+        runtime::log::start()?;
+        config::command_line().and_then(commands::run)
+    };
+    match run() {
         Ok(status) => status,
         // Whoever read the results has enough of them.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -346,7 +346,10 @@ mod tests {
         // Nothing near is shared, or there is nothing to share.
         assert_eq!([near(1), near(2), near(40_000)], [1, 2, 40_000]);
         // Nearly all work is behind the first gate.
-        assert_eq!(Streaming::near(&preset("rese2-multi-speech", 12).unwrap(), 2187).unwrap(), 2187);
+        assert_eq!(
+            Streaming::near(&preset("rese2-multi-speech", 12).unwrap(), 2187).unwrap(),
+            2187
+        );
     }
 
     #[test]

@@ -8,13 +8,13 @@ pub(super) const NO_MICROPHONE: &str = "this build has no microphone support; bu
 
 #[cfg(feature = "microphone")]
 pub(super) fn run() -> Result<()> {
-    use runtime::notes::note;
+    use tracing::info;
 
     use super::print_line;
 
     let devices = runtime::source::input_devices()?;
     if devices.is_empty() {
-        note("this computer has no microphones");
+        info!("this computer has no microphones");
     }
     for device in devices {
         let mark = if device.is_default { " (default)" } else { "" };

@@ -123,7 +123,7 @@ fn microphones(args: &Doctor) -> Vec<Finding> {
 
 #[cfg(not(feature = "microphone"))]
 fn microphones(args: &Doctor) -> Vec<Finding> {
-    let _ = (&args.device, args.channel, args.seconds);
+    let _ = (&args.microphone, args.seconds);
     vec![Finding::bad("this build has no microphone support", super::devices::NO_MICROPHONE)]
 }
 
@@ -133,7 +133,8 @@ fn level(args: &Doctor) -> Finding {
     use runtime::level::{FULL_SCALE, Level};
     use runtime::source::{Microphone, Source as _};
 
-    let opened = Microphone::open(args.device.as_deref(), args.channel, 16_000);
+    let which = &args.microphone;
+    let opened = Microphone::open(which.device.as_deref(), which.channel, 16_000);
     let mut microphone = match opened {
         Ok(microphone) => microphone,
         Err(error) => {

@@ -8,8 +8,8 @@ use crate::cli::Listen;
 pub(super) fn run(args: &Listen) -> Result<()> {
     use anyhow::{bail, ensure};
     use runtime::engine::Engine;
-    use runtime::notes::{note, warn};
     use runtime::source::{Microphone, Reconnecting, Source as _, SystemClock};
+    use tracing::{info, warn};
 
     use super::session::{Control, Options, Session};
     use crate::cli::{Cli, Command};
@@ -28,16 +28,16 @@ pub(super) fn run(args: &Listen) -> Result<()> {
     let signals = signals::catch(args.file.is_given())?;
     let model = args.model.load()?;
     args.detection.overrides().apply(model.meta())?;
-    let (device, channel) = (args.device.clone(), args.channel);
+    let wanted = args.microphone.clone();
     let rate_hz = model.meta().arch.sample_rate_hz;
-    let open = move || Microphone::open(device.as_deref(), channel, rate_hz);
+    let open = move || Microphone::open(wanted.device.as_deref(), wanted.channel, rate_hz);
     let microphone = open()?;
-    note(&format!("listening to '{}' ({}); Ctrl-C stops", microphone.name(), microphone.format()));
+    info!("listening to '{}' ({}); Ctrl-C stops", microphone.name(), microphone.format());
     let mut source = Reconnecting::new(microphone, SystemClock::default(), open);
     let reload = |rate_hz| match config::again()? {
         Cli { command: Command::Listen(new) } => {
-            if (&new.device, new.channel) != (&args.device, args.channel) {
-                warn("another microphone is listened to only after a restart");
+            if new.microphone != args.microphone {
+                warn!("another microphone is listened to only after a restart");
             }
             Session::new(options(&new), rate_hz)
         }
@@ -49,6 +49,6 @@ pub(super) fn run(args: &Listen) -> Result<()> {
 
 #[cfg(not(feature = "microphone"))]
 pub(super) fn run(args: &Listen) -> Result<()> {
-    let _ = (&args.model, &args.device, args.channel, args.seconds, &args.service);
+    let _ = (&args.model, &args.microphone, args.seconds, &args.service);
     anyhow::bail!(super::devices::NO_MICROPHONE)
 }

@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::decision::Overrides;
-use runtime::notes::note;
 use serde::Serialize;
+use tracing::info;
 
 use crate::cli::{Cli, Command};
 
@@ -44,9 +44,9 @@ fn decide(overrides: &Overrides, meta: &ModelMeta) -> Result<DecisionDefaults> {
     let ms = 1000.0 * f64::from(decision.hop) / f64::from(meta.arch.sample_rate_hz);
     if let Some(wanted) = overrides.hop_ms.filter(|wanted| (wanted - ms).abs() > 0.1) {
         let hop = decision.hop;
-        note(&format!(
+        info!(
             "a hop of {wanted} ms becomes {ms:.1} ms ({hop} samples), at which windows share more of their work"
-        ));
+        );
     }
     Ok(decision)
 }

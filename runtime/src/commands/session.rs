@@ -12,10 +12,10 @@ use anyhow::Result;
 use models::stream::Event;
 use runtime::engine::Quiet;
 use runtime::engine::{Engine as _, Stream};
-use runtime::notes::{note, warn};
 use runtime::pipeline::{Pipeline, Stats};
 use runtime::sink::Sink;
 use runtime::source::Source;
+use tracing::{debug, info, warn};
 
 use super::decide;
 use crate::cli::{Detection, Model, Service};
@@ -68,6 +68,7 @@ impl Session {
         let sink = outputs::sink(model.meta(), options.detection, options.service, &decision)?;
         let reporter = Reporter::new(options, model.meta(), &decision);
         let stream = model.into_stream(decision.hop)?;
+        debug!("windows every {} samples: {:?}", decision.hop, stream.work());
         let pipeline = Pipeline::new(stream, rate_hz, &decision)?;
         Ok(Self { pipeline, sink, reporter, past: Stats::default() })
     }
@@ -81,18 +82,14 @@ impl Session {
         fed?;
         if let Some(Quiet { windows, quiet }) = self.pipeline.quiet() {
             let share = 100.0 * quiet as f64 / windows.max(1) as f64;
-            note(&format!(
-                "{quiet} of {windows} windows ({share:.0} %) were too quiet to be computed"
-            ));
+            info!("{quiet} of {windows} windows ({share:.0} %) were too quiet to be computed");
         }
         let arch = &self.pipeline.meta().arch;
         if self.pipeline.position() < u64::from(arch.window) {
             let seconds = |samples: u64| samples as f64 / f64::from(arch.sample_rate_hz);
             let (heard, window) =
                 (seconds(self.pipeline.position()), seconds(u64::from(arch.window)));
-            note(&format!(
-                "{heard:.2} s of sound is shorter than the model's window of {window:.2} s"
-            ));
+            info!("{heard:.2} s of sound is shorter than the model's window of {window:.2} s");
         }
         Ok(())
     }
@@ -157,9 +154,9 @@ impl Session {
                 let started = self.reporter.started();
                 *self = new;
                 self.reporter.go_on(started);
-                note("the configuration and the model have been read again");
+                info!("the configuration and the model have been read again");
             }
-            Err(error) => warn(&format!("{error}; the old configuration stays")),
+            Err(error) => warn!("{error}; the old configuration stays"),
         }
         self.reporter.pulse("READY=1");
     }

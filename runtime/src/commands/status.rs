@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use runtime::notes::warn;
 use runtime::service::Status;
+use tracing::warn;
 
 use super::{print_json, print_line};
 use crate::cli::{Format, StatusOf};
@@ -25,9 +25,9 @@ pub(super) fn run(args: &StatusOf) -> Result<ExitCode> {
     if age_s <= STALE_S {
         return Ok(ExitCode::SUCCESS);
     }
-    warn(&format!(
+    warn!(
         "{path}: written {age_s:.0} s ago; process {} does not run any more, or hangs",
         status.pid
-    ));
+    );
     Ok(ExitCode::FAILURE)
 }

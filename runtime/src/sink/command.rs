@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use models::stream::{Event, to_f32};
 
 use super::{Sink, Style};
-use crate::notes::warn;
+use tracing::warn;
 
 /// Commands that may wait for the one that runs.
 const WAITING: usize = 16;
@@ -87,7 +87,7 @@ impl Sink for CommandSink {
         if let Some(Err(TrySendError::Full(_))) =
             self.queue.as_ref().map(|queue| queue.try_send(values))
         {
-            warn(&format!("the command of a detection is left out: {WAITING} others wait already"));
+            warn!("the command of a detection is left out: {WAITING} others wait already");
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Sink for CommandSink {
 fn work(program: &Program, waiting: &Receiver<Vec<(&'static str, String)>>) {
     while let Ok(values) = waiting.recv() {
         if let Err(problem) = run(program, &values) {
-            warn(&format!("{}: {problem}", program.path.display()));
+            warn!("{}: {problem}", program.path.display());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::notes::{note, warn};
+use tracing::{info, warn};
 
 /// Older files that are kept beside the newest one, as `NAME.1` (the newest of them) and so on.
 const KEPT: u32 = 4;
@@ -85,20 +85,17 @@ impl Write for RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match self.try_write(line) {
             Ok(()) if self.dropped > 0 => {
-                note(&format!(
+                info!(
                     "{}: can be written again; {} lines are missing",
                     self.path.display(),
                     self.dropped
-                ));
+                );
                 self.dropped = 0;
             }
             Ok(()) => {}
             Err(error) => {
                 if self.dropped == 0 {
-                    warn(&format!(
-                        "{}: cannot be written: {error}; detections go on",
-                        self.path.display()
-                    ));
+                    warn!("{}: cannot be written: {error}; detections go on", self.path.display());
                 }
                 self.dropped += 1;
             }

@@ -20,7 +20,7 @@ use models::meta::DecisionDefaults;
 use models::stream::Event;
 
 use super::Sink;
-use crate::notes::warn;
+use tracing::warn;
 
 /// Seconds kept before the window that decided.
 const BEFORE_S: f64 = 0.5;
@@ -110,7 +110,7 @@ impl Triggers {
         };
         if let Err(error) = self.write_clip(&trigger) {
             if !self.told {
-                warn(&format!("{}: {error}; detections go on", self.folder.display()));
+                warn!("{}: {error}; detections go on", self.folder.display());
             }
             self.told = true;
         }

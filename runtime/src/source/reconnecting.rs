@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use audio::Resampler;
 
 use super::{Health, Source, SourceError};
-use crate::notes::{note, warn};
+use tracing::{info, warn};
 
 /// Pause between two attempts to open the source again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -130,7 +130,7 @@ impl<S: Source, C: Clock> Reconnecting<S, C> {
     }
 
     fn lose(&mut self, reason: &str) {
-        warn(&format!("{reason}; waiting for it to come back"));
+        warn!("{reason}; waiting for it to come back");
         if let Some(source) = self.source.take() {
             let health = source.health();
             self.past.lost_samples += health.lost_samples;
@@ -162,7 +162,7 @@ impl<S: Source, C: Clock> Reconnecting<S, C> {
         if self.source.is_some() {
             self.gone = None;
             self.past.reconnects += 1;
-            note(&format!("the sound is back after {:.1} s", away.as_secs_f64()));
+            info!("the sound is back after {:.1} s", away.as_secs_f64());
         } else {
             self.gone = Some((since, bridged + zeros));
         }

@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::level::Level;
-use runtime::notes::warn;
 use runtime::pipeline::Stats;
 use runtime::service::{MetricsServer, PULSE, Status, Systemd};
 use runtime::source::Health;
+use tracing::warn;
 
 use super::Options;
 
@@ -69,7 +69,7 @@ impl Reporter {
     pub(super) fn go_on(&mut self, started: Instant) {
         self.started = started;
         if let Some(Err(error)) = self.metrics_port.map(server) {
-            warn(&format!("metrics cannot be served: {error}"));
+            warn!("metrics cannot be served: {error}");
         }
     }
 
@@ -94,10 +94,7 @@ impl Reporter {
             Ok(()) => self.told = false,
             Err(error) => {
                 if !std::mem::replace(&mut self.told, true) {
-                    warn(&format!(
-                        "{}: cannot be written: {error}; detections go on",
-                        path.display()
-                    ));
+                    warn!("{}: cannot be written: {error}; detections go on", path.display());
                 }
             }
         }

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use runtime::level::{Level, LevelChange};
-use runtime::notes::{note, warn};
 use runtime::pipeline::Stats;
 use runtime::source::Health;
+use tracing::{info, warn};
 
 /// Pause between two reports of the same kind.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -72,14 +72,10 @@ impl Watch {
         let live = self.live;
         self.level.push(samples, |change| match change {
             _ if !live => {}
-            LevelChange::Silent => warn(
-                "the microphone has delivered nothing but silence for 10 s: is it muted, or is another one meant (--device)?",
-            ),
-            LevelChange::Heard => note("the microphone is heard again"),
-            LevelChange::Clipping(share) => warn(&format!(
-                "the sound is too loud: {:.1} % of the samples are at full scale; turn the capture volume down",
-                100.0 * share
-            )),
+            LevelChange::Silent => warn!("the microphone has delivered nothing but silence for 10 s: is it muted, or is another one meant (--device)?"),
+            LevelChange::Heard => info!("the microphone is heard again"),
+            LevelChange::Clipping(share) => warn!("the sound is too loud: {:.1} % of the samples are at full scale; turn the capture volume down",
+                100.0 * share),
         });
     }
 
@@ -101,13 +97,13 @@ impl Watch {
     fn tell(&mut self, health: &Health, stats: &Stats, at_once: bool) {
         if let Some(lost) = self.lost.added(health.lost_samples, at_once) {
             let ms = lost as f64 * 1000.0 / f64::from(self.rate_hz);
-            warn(&format!("overrun: {ms:.0} ms of sound were lost; silence stands in for them"));
+            warn!("overrun: {ms:.0} ms of sound were lost; silence stands in for them");
         }
         if let Some(skipped) = self.skipped.added(stats.skipped, at_once) {
             let (windows, ms) = (stats.windows, stats.window_ms(0.5));
-            warn(&format!(
+            warn!(
                 "this computer is too slow for the model: {skipped} windows skipped, {windows} computed so far at {ms:.1} ms each; a longer --hop or a smaller model helps"
-            ));
+            );
         }
     }
 }

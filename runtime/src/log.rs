@@ -1,0 +1,94 @@
+//! What is told beside the results, on standard error: events of [`tracing`].
+//!
+//! A line begins with its level, `note: ` for what is no more than information. The system's journal gets the priority in
+//! its own way instead (`sd-daemon(3)`), so that `journalctl -p warning` finds what needs somebody's attention.
+
+use std::fmt;
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Names the least level that is told: `off`, `error`, `warn`, `info` (as without it), `debug` or `trace`.
+pub const VARIABLE: &str = "AURICLE_LOG";
+
+/// What [`VARIABLE`] says is no level.
+#[derive(Debug, thiserror::Error)]
+#[error("{VARIABLE}: '{0}' is no level; there are off, error, warn, info, debug and trace")]
+pub struct UnknownLevel(String);
+
+/// Tells the program's events from here on.
+///
+/// # Errors
+/// [`VARIABLE`] is set to something else than a level.
+pub fn start() -> Result<(), UnknownLevel> {
+    let level = match std::env::var_os(VARIABLE) {
+        None => LevelFilter::INFO,
+        Some(text) => {
+            let text = text.to_string_lossy();
+            text.parse().map_err(|_| UnknownLevel(text.into_owned()))?
+        }
+    };
+    let lines = Lines { journal: std::env::var_os("JOURNAL_STREAM").is_some() };
+    tracing_subscriber::fmt()
+        // Where standard error is gone there is nobody to tell.
+        .log_internal_errors(false)
+        .with_max_level(level)
+        .event_format(lines)
+        .with_writer(io::stderr)
+        .init();
+    Ok(())
+}
+
+/// Events as one line each.
+struct Lines {
+    journal: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        context.field_format().format_fields(Writer::new(&mut text), event)?;
+        writer.write_str(&line(*event.metadata().level(), &text, self.journal))
+    }
+}
+
+fn line(level: Level, text: &str, journal: bool) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (name, priority) = match level {
+        Level::ERROR => ("error", 3),
+        Level::WARN => ("warning", 4),
+        Level::INFO => ("note", 5),
+        Level::DEBUG | Level::TRACE => ("debug", 7),
+    };
+    match journal {
+        true => format!("<{priority}>{text}\n"),
+        false => format!("{name}: {text}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_with_its_priority() {
+        assert_eq!(line(Level::INFO, "a\nb", false), "note: a b\n");
+        assert_eq!(line(Level::WARN, "a", false), "warning: a\n");
+        assert_eq!(line(Level::WARN, "a", true), "<4>a\n");
+        assert_eq!(line(Level::INFO, "a", true), "<5>a\n");
+        assert_eq!(line(Level::DEBUG, "a", true), "<7>a\n");
+    }
+}
