@@ -7,6 +7,7 @@ mod common;
 
 mod bad_input;
 mod config;
+mod log;
 mod manual;
 #[cfg(feature = "microphone")]
 mod microphone;
