@@ -119,6 +119,21 @@ fn exported_models_are_trained_on() {
     let frozen = folder.path().join("frozen");
     transfer(&model, &data, &frozen, "--epochs 2 --freeze");
     assert!(accuracy(&frozen, &data) > 0.8);
+    // Between a run and itself there is nothing else, and between two that began alike a network as good.
+    let average = "export {} --average {} --out {} --onnx-only";
+    let (itself, between) = (folder.path().join("itself"), folder.path().join("between"));
+    let _ = run("trainer", average, &[&start, &start, &itself]).success();
+    let evaluate = "evaluate {} --data {} --against {}";
+    let (itself, between_model) = (itself.join("model.onnx"), between.join("model.onnx"));
+    let _ = run("trainer", evaluate, &[&itself, &data, &start_model]).success();
+    let _ = run("trainer", average, &[&tuned, &start, &between]).success();
+    assert!(accuracy(&between_model, &data) > 0.8);
+    let source = trained().run();
+    let other = folder.path().join("other");
+    let fit = "fit --data {} --out {} --preset rese-nano --max-steps 0 --device cpu --quiet";
+    let _ = run("trainer", fit, &[&data, &other]).success();
+    run("trainer", average, &[&source, &other, &between])
+        .fails_with(&["other: has another network or other classes"]);
 }
 
 #[test]

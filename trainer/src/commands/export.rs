@@ -27,6 +27,10 @@ use crate::quantize::{Activations, Choice, Quantized, quantize};
 pub struct ExportArgs {
     /// Folder of the training run.
     run: PathBuf,
+    /// Another run of the same network whose weights are averaged with this one's, such as the one that it was fine-tuned
+    /// from (`fit --from`); may be repeated.
+    #[arg(long, value_name = "RUN")]
+    average: Vec<PathBuf>,
     /// Folder for `model.onnx`, `model.q8`, `train.toml` and `quantization.json`, made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -47,8 +51,12 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let run = Run::open(&args.run)?;
     let compute = Compute::cpu();
     let (net, progress) = run.best_network(&compute)?;
-    let net = net.valid().without_rounding();
+    let net = averaged(net.valid().without_rounding(), &run, &args.average, &compute)?;
     let mut meta = metadata(&run);
+    for other in &args.average {
+        let name = other.file_name().unwrap_or(other.as_os_str());
+        writeln!(meta.provenance.config, "# averaged with the weights of {}", name.display())?;
+    }
     let data = data(args, &run)?;
     if let (Task::MultiLabel, Some(data)) = (meta.arch.task, &data) {
         meta.decision.thresholds = thresholds(&net, data, &compute);
@@ -75,7 +83,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let config = folder.join("train.toml");
     let text = &meta.provenance.config;
     replace(&config, &[text.as_bytes()]).with_context(|| config.display().to_string())?;
-    let best = progress.best.map_or(String::new(), |best| {
+    let best = progress.best.filter(|_| args.average.is_empty());
+    let best = best.map_or(String::new(), |best| {
         let (epoch, name) = (best.epoch + 1, score_name(meta.arch.task));
         format!("epoch {epoch}, {name} {:.2} % on validation; ", 100.0 * best.score)
     });
@@ -103,6 +112,30 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
             remove_stale(folder)
         }
     }
+}
+
+/// The mean of the weights and statistics of several runs. Those that began at the same weights lie in one basin, in whose middle
+/// networks generalise better (Wortsman et al., "Model soups", 2022).
+fn averaged(
+    net: Network,
+    run: &Run,
+    others: &[PathBuf],
+    compute: &Compute,
+) -> anyhow::Result<Network> {
+    let (mut mean, mut count) = (net, 1.0);
+    for path in others {
+        let other = Run::open(path)?;
+        if (&other.model.arch, &other.model.labels) != (&run.model.arch, &run.model.labels) {
+            bail!("{}: has another network or other classes than the run", path.display());
+        }
+        if run.model.stored.is_some() || other.model.stored.is_some() {
+            bail!("{}: runs of `fit --qat` cannot be averaged", path.display());
+        }
+        let (other, _) = other.best_network(compute)?;
+        count += 1.0;
+        mean = mean.toward(&other.valid(), 1.0 / count);
+    }
+    Ok(mean)
 }
 
 /// The data set that the run was trained on, if it is needed: for the ranges of the int8 model, and for the thresholds of
