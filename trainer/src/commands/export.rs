@@ -9,13 +9,16 @@ use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
+use prost::Message as _;
 use serde_json::json;
+use tract_onnx::pb::ModelProto;
 
 use super::data_common::{self, print};
 use super::footprint::Footprint;
 use crate::data::{DataOptions, Dataset, Part};
 use crate::evaluate::predict::{self, score_name};
 use crate::evaluate::tags::thresholds::tune;
+use crate::export::unfold::unfold;
 use crate::export::{check, fold, onnx};
 use crate::fit::Run;
 use crate::fit::checkpoint::replace;
@@ -51,8 +54,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let run = Run::open(&args.run)?;
     let compute = Compute::cpu();
     let (net, progress) = run.best_network(&compute)?;
-    let net = averaged(net.valid().without_rounding(), &run, &args.average, &compute)?;
     let mut meta = metadata(&run);
+    let net = averaged(net.valid().without_rounding(), &run, &args.average, &meta, &compute)?;
     for other in &args.average {
         let name = other.file_name().unwrap_or(other.as_os_str());
         writeln!(meta.provenance.config, "# averaged with the weights of {}", name.display())?;
@@ -114,15 +117,26 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     }
 }
 
-/// The mean of the weights and statistics of several runs. Those that began at the same weights lie in one basin, in whose middle
-/// networks generalise better (Wortsman et al., "Model soups", 2022).
+/// The mean of the weights of several runs. Those that began at the same weights lie in one basin, in whose middle networks
+/// generalise better (Wortsman et al., "Model soups", 2022). Batch norms are folded first: their statistics belong to the
+/// weights of their own run.
 fn averaged(
     net: Network,
     run: &Run,
     others: &[PathBuf],
+    meta: &ModelMeta,
     compute: &Compute,
 ) -> anyhow::Result<Network> {
-    let (mut mean, mut count) = (net, 1.0);
+    if others.is_empty() {
+        return Ok(net);
+    }
+    let folded = |net: &Network| {
+        let bytes = onnx::encode(&fold::fold(net), meta);
+        let proto = ModelProto::decode(bytes.as_slice())?;
+        let net = unfold(&proto, &meta.arch, compute).map_err(anyhow::Error::msg)?;
+        anyhow::Ok(net.valid())
+    };
+    let (mut mean, mut count) = (folded(&net)?, 1.0);
     for path in others {
         let other = Run::open(path)?;
         if (&other.model.arch, &other.model.labels) != (&run.model.arch, &run.model.labels) {
@@ -133,7 +147,7 @@ fn averaged(
         }
         let (other, _) = other.best_network(compute)?;
         count += 1.0;
-        mean = mean.toward(&other.valid(), 1.0 / count);
+        mean = mean.toward(&folded(&other.valid())?, 1.0 / count);
     }
     Ok(mean)
 }
