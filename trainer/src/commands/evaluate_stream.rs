@@ -159,8 +159,9 @@ pub(super) fn run(
             )
         }
     };
-    let measured = streams.measure(&subject.decision)?;
-    let curve = curves::sweep(&streams, &subject.decision)?;
+    let averaged = streams.average(&subject.decision)?;
+    let measured = averaged.measure(&subject.decision)?;
+    let curve = curves::sweep(&averaged, &subject.decision)?;
     let mut limits = vec![args.false_accepts];
     if args.false_accepts > STRICT_PER_HOUR {
         limits.push(STRICT_PER_HOUR);

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::matching::Outcome;
-use super::streams::{Measured, Streams};
+use super::streams::{Averaged, Measured, Streams};
 use crate::evaluate::metrics::Share;
 
 /// Thresholds in thousandths; finer where a network trained with smoothed labels has its largest posteriors.
@@ -62,24 +62,25 @@ pub fn false_accepts(streams: &Streams, measured: &Measured) -> Vec<u64> {
 }
 
 /// Measures with every threshold in turn, the same for all reported classes; the other settings are
-/// those of `decision`.
+/// those of `decision`, with which the streams have been averaged.
 ///
 /// # Errors
 /// Settings that no detector can work with.
-pub fn sweep(streams: &Streams, decision: &DecisionDefaults) -> Result<Curve, SettingsError> {
+pub fn sweep(averaged: &Averaged<'_>, decision: &DecisionDefaults) -> Result<Curve, SettingsError> {
+    let streams = averaged.streams;
     let thousandths: Vec<u16> = thousandths().collect();
     let point = |thousandth: &u16| {
         let threshold = f32::from(*thousandth) / 1000.0;
         let mut decision = decision.clone();
         decision.thresholds.iter_mut().flatten().for_each(|slot| *slot = threshold);
-        let measured = streams.measure(&decision)?;
+        let measured = averaged.measure(&decision)?;
         let hits = hits(streams, &measured).iter().map(|share| share.hits).collect();
         Ok(Point { threshold, hits, false_accepts: false_accepts(streams, &measured) })
     };
     let points = thousandths.par_iter().map(point).collect::<Result<Vec<_>, _>>()?;
     let mut commands = vec![0; streams.labels.len()];
     streams.commands().for_each(|class| commands[class] += 1);
-    let hours = streams.measure(decision)?.rate(None).hours;
+    let hours = averaged.measure(decision)?.rate(None).hours;
     Ok(Curve { commands, hours, points })
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use models::meta::DecisionDefaults;
-use models::stream::{Detector, Event, Q15, SettingsError, from_f32};
+use models::stream::{Q15, from_f32};
 use runtime::engine::{Gated, Quiet, Stream};
 
 use super::track::Track;
@@ -90,17 +90,27 @@ impl Posteriors {
         self.rows.len() / self.classes.max(1)
     }
 
-    /// What the decision core makes of them.
-    ///
-    /// # Errors
-    /// Settings that no detector can work with.
-    pub fn events(&self, decision: &DecisionDefaults) -> Result<Vec<Event>, SettingsError> {
-        let settings = decision.settings(self.window);
-        let memory = Detector::<Vec<Q15>>::memory_len(self.classes, settings.smoothing);
-        let mut detector = Detector::new(settings, decision.classes(), vec![0; memory])?;
-        let ends = (u64::from(self.window)..).step_by(self.hop.max(1) as usize);
-        let rows = self.rows.chunks_exact(self.classes.max(1));
-        Ok(rows.zip(ends).filter_map(|(row, end)| detector.push(row, end)).collect())
+    /// Samples of a window.
+    #[must_use]
+    pub const fn window(&self) -> u32 {
+        self.window
+    }
+
+    /// Samples from one window to the next.
+    #[must_use]
+    pub const fn hop(&self) -> u32 {
+        self.hop
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub const fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The posteriors of one window after the other.
+    pub fn rows(&self) -> impl Iterator<Item = &[Q15]> {
+        self.rows.chunks_exact(self.classes.max(1))
     }
 }
 

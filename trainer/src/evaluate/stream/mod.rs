@@ -10,6 +10,7 @@
 //!
 //! [`negatives`] writes the streams without commands for training.
 
+pub mod average;
 pub mod compose;
 pub mod curves;
 pub mod listen;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use models::meta::DecisionDefaults;
 use models::stream::{Event, SettingsError};
+use rayon::prelude::*;
 
+use super::average::Averages;
 use super::compose::{Composer, Source};
 use super::listen::{Listener, Posteriors};
 use super::matching::{Matched, matched};
@@ -155,36 +157,65 @@ pub fn recording(
     Ok(Streams { labels: labels.to_vec(), window, positives, negatives: Vec::new(), notes })
 }
 
+/// Streams, averaged with one smoothing.
+#[derive(Clone, Debug)]
+pub struct Averaged<'a> {
+    /// The streams.
+    pub streams: &'a Streams,
+    positives: Averages,
+    negatives: Vec<Averages>,
+}
+
 impl Streams {
+    /// The streams, averaged with the smoothing of these settings.
+    ///
+    /// # Errors
+    /// Settings that no detector can work with.
+    pub fn average(&self, decision: &DecisionDefaults) -> Result<Averaged<'_>, SettingsError> {
+        let averages = |listened: &Listened| Averages::new(&listened.posteriors, decision);
+        let negatives = self.negatives.par_iter().map(averages).collect::<Result<_, _>>()?;
+        Ok(Averaged { streams: self, positives: averages(&self.positives)?, negatives })
+    }
+
     /// What these settings make of the streams.
     ///
     /// # Errors
     /// Settings that no detector can work with.
     pub fn measure(&self, decision: &DecisionDefaults) -> Result<Measured, SettingsError> {
+        self.average(decision)?.measure(decision)
+    }
+
+    /// The class of every command, in the order of time.
+    pub fn commands(&self) -> impl Iterator<Item = usize> {
+        self.positives.track.commands().map(|(_, class)| class)
+    }
+}
+
+impl Averaged<'_> {
+    /// What these settings make of the streams; their smoothing and classes are those that were averaged.
+    ///
+    /// # Errors
+    /// Settings that no detector can work with.
+    pub fn measure(&self, decision: &DecisionDefaults) -> Result<Measured, SettingsError> {
+        let Streams { window, positives, negatives, .. } = self.streams;
         let windows = u64::from(decision.smoothing) + u64::from(decision.min_count);
         let before = windows.saturating_sub(2);
-        let reach = u64::from(self.window) + before * u64::from(decision.hop);
-        let events = |listened: &Listened| listened.posteriors.events(decision);
-        let matched = matched(&self.positives.track, &events(&self.positives)?, reach);
+        let reach = u64::from(*window) + before * u64::from(decision.hop);
+        let matched = matched(&positives.track, &self.positives.events(decision)?, reach);
         let source = |listened: &Listened, events| FalseAccepts {
             name: listened.track.name.clone(),
             kind: listened.track.kind,
             hours: listened.track.hours(),
             events,
         };
-        let sources = if self.negatives.is_empty() {
-            vec![source(&self.positives, matched.others.clone())]
+        let sources = if negatives.is_empty() {
+            vec![source(positives, matched.others.clone())]
         } else {
-            let sources = self.negatives.iter();
-            sources
-                .map(|listened| Ok(source(listened, events(listened)?)))
-                .collect::<Result<_, _>>()?
+            let sources = negatives.par_iter().zip(&self.negatives);
+            let measured = sources
+                .map(|(listened, averages)| Ok(source(listened, averages.events(decision)?)));
+            measured.collect::<Result<_, _>>()?
         };
         Ok(Measured { matched, sources })
-    }
-
-    /// The class of every command, in the order of time.
-    pub fn commands(&self) -> impl Iterator<Item = usize> {
-        self.positives.track.commands().map(|(_, class)| class)
     }
 }

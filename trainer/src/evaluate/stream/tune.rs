@@ -110,11 +110,12 @@ fn with_thresholds(
     mut decision: DecisionDefaults,
     allowed: u64,
 ) -> Result<Choice, SettingsError> {
-    let curve = curves::sweep(streams, &decision)?;
+    let averaged = streams.average(&decision)?;
+    let curve = curves::sweep(&averaged, &decision)?;
     for (slot, threshold) in decision.thresholds.iter_mut().zip(allot(&curve, allowed)) {
         *slot = slot.map(|_| threshold);
     }
-    let mut choice = Choice { measured: streams.measure(&decision)?, decision, allowed };
+    let mut choice = Choice { measured: averaged.measure(&decision)?, decision, allowed };
     // What one class no longer takes another may: classes share the largest posterior and the pause after
     // an event.
     for _ in 0..LONGEST_RISE {
@@ -126,7 +127,7 @@ fn with_thresholds(
         for (slot, _) in slots.filter(|(_, count)| *count > 0) {
             *slot = slot.map(|threshold| thousandths(threshold + RISE));
         }
-        choice.measured = streams.measure(&choice.decision)?;
+        choice.measured = averaged.measure(&choice.decision)?;
     }
     Ok(choice)
 }
