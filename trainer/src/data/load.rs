@@ -1,13 +1,13 @@
 //! The steps of loading, one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use models::arch::Task;
 use models::meta::{SILENCE, UNKNOWN};
 use sha2::{Digest as _, Sha256};
 
+use super::digest::hex;
 use super::labels::{self, Classes};
 use super::scan::{self, Found, Scan};
 use super::split::{self, Item, Split};
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
             sha256.update([0]);
             sha256.update(digest);
         }
-        hex(&sha256.finalize())
+        hex(sha256.finalize())
     }
 }
 
@@ -265,15 +265,7 @@ fn split_sha256(parts: [&[Clip]; 3]) -> String {
         }
         sha256.update("\n\n");
     }
-    hex(&sha256.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(sha256.finalize())
 }
 
 #[cfg(test)]

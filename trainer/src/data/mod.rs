@@ -13,6 +13,7 @@
 
 mod background;
 mod decode;
+pub(crate) mod digest;
 mod error;
 mod esc50;
 pub mod fetch;

@@ -15,6 +15,7 @@ use super::batch::Epoch;
 use super::config::FitConfig;
 use super::run::{Run, RunError};
 use crate::data::Dataset;
+use crate::data::digest::hex;
 use crate::export::unfold::unfold;
 use crate::net::{Compute, Dropout, Network};
 
@@ -81,13 +82,13 @@ impl Source {
         let bytes = read(path)?;
         let proto = ModelProto::decode(bytes.as_slice()).map_err(|e| unusable(e.to_string()))?;
         let net = unfold(&proto, &meta.arch, compute).map_err(unusable)?;
-        let (sha256, folded) = (sha256(&bytes), true);
+        let (sha256, folded) = (hex(Sha256::digest(&bytes)), true);
         Ok(Self { arch: meta.arch, preset: meta.preset, labels: meta.labels, sha256, net, folded })
     }
 
     fn of_run(run: &Run, compute: &Compute) -> Result<Self, SourceError> {
         let (net, _) = run.best_network(compute)?;
-        let sha256 = sha256(&read(&run.weights()?)?);
+        let sha256 = hex(Sha256::digest(read(&run.weights()?)?));
         let preset = run.config.preset.clone();
         let (arch, labels) = (run.model.arch.clone(), run.model.labels.clone());
         Ok(Self { arch, preset, labels, sha256, net, folded: false })
@@ -150,10 +151,6 @@ fn normed(mut net: Network, windows: TensorData, compute: &Compute) -> Network {
 
 fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
     std::fs::read(path).map_err(|source| SourceError::Io { path: path.to_owned(), source })
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

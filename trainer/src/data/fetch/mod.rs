@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::digest::hex;
 use super::files;
 
 /// A data set to fetch.
@@ -200,7 +201,7 @@ fn sha256(path: &Path) -> Result<String, FetchError> {
     loop {
         let read = file.read(&mut block).map_err(FetchError::io(path))?;
         if read == 0 {
-            return Ok(sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hex(sha256.finalize()));
         }
         sha256.update(&block[..read]);
     }
