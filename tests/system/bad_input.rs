@@ -77,6 +77,17 @@ fn folders_that_cannot_be_written() {
 }
 
 #[test]
+fn figures_that_cannot_be_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plot, model) = (folder.path().join("a.png"), trained().model());
+    for more in ["", "--stream"] {
+        let arguments = format!("evaluate {{}} --plot {{}} {more}");
+        run("trainer", &arguments, &[&model, &plot]).fails_with(&["a.png", ".svg"]);
+    }
+    assert!(!plot.exists());
+}
+
+#[test]
 fn runs_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path();

@@ -32,6 +32,25 @@ fn scenes(folder: &Path) {
 }
 
 #[test]
+fn commands_on_data_take_the_fold_to_test_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("scenes"), folder.path().join("out.wav"));
+    scenes(&data);
+    let split = |fold: u8| {
+        let arguments = format!("data inspect {{}} --fold {fold} --format json");
+        let report = run("trainer", &arguments, &[&data]).success();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        report["split_sha256"].clone()
+    };
+    assert_ne!(split(1), split(2));
+    run("trainer", "data inspect {} --fold 3", &[&data]).fails_with(&["no fold 3"]);
+    for command in ["stream", "negatives"] {
+        let arguments = format!("data {command} --data {{}} --out {{}} --fold 3");
+        run("trainer", &arguments, &[&data, &out]).fails_with(&["no fold 3"]);
+    }
+}
+
+#[test]
 fn every_fold_is_tested_once_and_runs_are_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("scenes"), folder.path().join("runs"));
@@ -50,6 +69,10 @@ fn every_fold_is_tested_once_and_runs_are_not_repeated() {
     assert_eq!(evaluated["accuracy"], folds[1]["accuracy"]);
     let one_run = "crossval --data {} --out {} --resume";
     run("trainer", one_run, &[&data, &out]).fails_with(&["--resume", "one run"]);
+    let config = folder.path().join("other.toml");
+    std::fs::write(&config, "dropout = 0.1").unwrap();
+    let other = format!("{arguments} --config {{}}");
+    run("trainer", &other, &[&data, &out, &config]).fails_with(&["fold-1", "another `dropout`"]);
     let words = folder.path().join("words");
     sounds::data_set(&words, 12);
     let other = folder.path().join("other");

@@ -94,6 +94,9 @@ fn networks_can_be_fine_tuned_for_int8() {
 
     let again = run("trainer", "fit --qat {} --out {}", &[&tuned, &folder.path().join("again")]);
     again.fails_with(&["fine-tuned for int8 already"]);
+    // A run that was killed before it had its weights must not go on with fresh ones.
+    std::fs::remove_file(tuned.join("last.ckpt")).unwrap();
+    run("trainer", "fit --resume --out {}", &[&tuned]).fails_with(&["start it again"]);
 }
 
 #[test]
@@ -119,6 +122,12 @@ fn bad_models_get_one_line() {
     for (path, wanted) in cases {
         let failed = run("trainer", "evaluate {} --data {}", &[&path, &trained().data()]);
         failed.fails_with(&[wanted]);
+    }
+    let whole = file("whole.q8", &bytes);
+    for (text, wanted) in [("epochs = ", "line 1"), ("epoch = 3", "unknown key `epoch`")] {
+        std::fs::write(folder.path().join("train.toml"), text).unwrap();
+        let failed = run("trainer", "evaluate {} --data {}", &[&whole, &trained().data()]);
+        failed.fails_with(&["train.toml", wanted]);
     }
     let data = folder.path().join("nowhere");
     let (trained_run, out) = (trained().run(), folder.path().join("out"));

@@ -223,8 +223,23 @@ fn streams_of_bad_input_get_one_line() {
     run("trainer", clips, &[&model, &data, &empty]).fails_with(&["add --stream"]);
     let clips = "evaluate {} --data {} --min-count 2";
     run("trainer", clips, &[&model, &data]).fails_with(&["add --stream"]);
-    let gate = run("trainer", "tune {} --data {} --release 2", &[model.parent().unwrap(), &data]);
-    gate.fails_with(&["release of 2"]);
+    for option in ["--seed 99", "--synthetic-hours 5", "--false-accepts 3"] {
+        let clips = format!("evaluate {{}} --data {{}} {option}");
+        run("trainer", &clips, &[&model, &data]).fails_with(&["add --stream"]);
+    }
+    let release = "evaluate {} --data {} --stream --release 2";
+    run("trainer", release, &[&model, &data]).fails_with(&["release of 2"]);
+    for (option, value) in [
+        ("--smoothing", 12.0),
+        ("--threshold", 0.9),
+        ("--min-count", 2.0),
+        ("--release", 0.5),
+        ("--suppression", 3000.0),
+    ] {
+        let tune = format!("tune {{}} --data {{}} {option} {value}");
+        let refused = run("trainer", &tune, &[model.parent().unwrap(), &data]);
+        refused.fails_with(&[option, "what `tune` chooses"]);
+    }
     let of_run = run("trainer", "evaluate {} --data {} --stream", &[&trained().run(), &data]);
     of_run.fails_with(&["trainer export"]);
     let wav = folder.path().join("sound.wav");
@@ -236,6 +251,19 @@ fn streams_of_bad_input_get_one_line() {
     let lost = folder.path().join("lost.wav");
     std::fs::write(&tsv, "1\t1.5\trise\n").unwrap();
     run("trainer", arguments, &[&model, &lost, &tsv]).fails_with(&["lost.wav"]);
+    for option in [
+        "--data x",
+        "--split train",
+        "--seed 9",
+        "--noise-data x",
+        "--synthetic-hours 2",
+        "--unknown summed",
+        "--device cpu",
+    ] {
+        let refused = run("trainer", &format!("{arguments} {option}"), &[&model, &wav, &tsv]);
+        assert_eq!(refused.status, Some(2), "{option}: {refused:?}");
+        assert!(refused.stderr.contains("cannot be used with"), "{option}: {refused:?}");
+    }
 }
 
 #[test]

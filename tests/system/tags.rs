@@ -101,6 +101,20 @@ fn thresholds_are_those_with_the_best_f_on_validation() {
 }
 
 #[test]
+fn words_choose_tags_and_each_keeps_its_threshold() {
+    let all = evaluate("model/model.onnx", "");
+    let all = all["tags"].as_array().unwrap();
+    let turned = evaluate("model/model.onnx", "--words rise,fall,buzz");
+    let turned: Vec<&Value> = turned["tags"].as_array().unwrap().iter().rev().collect();
+    assert_eq!(turned, all.iter().collect::<Vec<_>>());
+    let two = evaluate("model/model.onnx", "--words rise,buzz");
+    assert_eq!(two["labels"], serde_json::json!(["rise", "buzz"]));
+    for (tag, of_all) in two["tags"].as_array().unwrap().iter().zip([&all[2], &all[0]]) {
+        assert_eq!((&tag["label"], &tag["threshold"]), (&of_all["label"], &of_all["threshold"]));
+    }
+}
+
+#[test]
 fn the_runtime_classifies_as_the_evaluation_does() {
     let folder = tags().path("dcase/audio/evaluation");
     let mut files: Vec<PathBuf> =
@@ -223,6 +237,11 @@ fn what_does_not_fit_gets_one_line() {
     run("trainer", "data mix --data {} --out {} --events 0", &[&words, &out])
         .fails_with(&["1 to 64 events"]);
     run("trainer", "data mix --data {} --out {}", &[&data, &out]).fails_with(&["has tags"]);
+    let features = "features {} --data {} --out {} --device cpu";
+    run("trainer", features, &[&tags().path("run"), &data, &out])
+        .fails_with(&["has tags", "one class a clip"]);
+    let crossval = "crossval --data {} --out {} --preset nano --device cpu";
+    run("trainer", crossval, &[&data, &out]).fails_with(&["has no folds"]);
     let list = "metadata/groundtruth_weak_label_training_set.csv";
     fs::create_dir_all(words.join("metadata")).unwrap();
     fs::write(words.join(list), "a.wav 0 1 buzz\n").unwrap();

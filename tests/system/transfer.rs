@@ -7,7 +7,7 @@ use serde_json::Value;
 use system_tests::program::run;
 use system_tests::sounds;
 
-use crate::trained::trained;
+use crate::trained::{fit, trained};
 
 fn transfer(from: &Path, data: &Path, out: &Path, more: &str) {
     let arguments = format!(
@@ -203,4 +203,22 @@ fn what_cannot_be_started_from_is_told() {
     transfer(&source, &data, &out, "--max-steps 0");
     std::fs::remove_file(out.join("last.ckpt")).unwrap();
     run("trainer", "fit --resume --out {}", &[&out]).fails_with(&["start it again"]);
+}
+
+/// What a network has learnt from is never what it, or one that begins with its weights, is tested with.
+#[test]
+fn test_clips_stay_test_clips() {
+    let (data, folder) = (trained().data(), tempfile::tempdir().unwrap());
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    fit(&data, &first, "--epochs 1 --split stratified");
+    let evaluated = |more: &str, paths: &[&Path]| {
+        run("trainer", &format!("evaluate {{}} --format json {more}"), paths).success()
+    };
+    assert_eq!(evaluated("", &[&first]), evaluated("--data {}", &[&first, &data]));
+    let words = "evaluate {} --words one";
+    run("trainer", words, &[&first]).fails_with(&["leave `--words` out"]);
+    let other =
+        "fit --from {} --data {} --out {} --split stratified --seed 6 --epochs 1 --device cpu";
+    run("trainer", other, &[&first, &data, &second]).fails_with(&["take the split and seed"]);
+    assert!(!second.exists());
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde_json::json;
+use toml::Table;
 
 use super::{data_common, fit};
 use crate::data::Part;
 use crate::evaluate::metrics::Share;
 use crate::evaluate::model::AnyModel;
 use crate::evaluate::predict::{self, argmax};
-use crate::fit::{Run, Stop};
+use crate::fit::{FitConfig, Run, Stop};
 use crate::net::DeviceChoice;
 
 /// Arguments of `trainer crossval`: those of `trainer fit`; `--out` is the folder of all runs.
@@ -29,7 +30,8 @@ enum Format {
     Json,
 }
 
-/// Trains once for each fold of a data set and tests on that fold. Called again it goes on where it stopped.
+/// Trains once for each fold of a data set and tests on that fold. Called again with the same options it goes on where it
+/// stopped.
 ///
 /// # Errors
 /// As `trainer fit`; a data set without folds; options that each fold sets for itself.
@@ -45,7 +47,11 @@ pub fn run(args: &CrossvalArgs) -> anyhow::Result<()> {
             break;
         }
         let folder = out.join(format!("fold-{fold}"));
-        let run = args.fit.for_fold(fold, &folder, Run::exists(&folder));
+        let begun = Run::exists(&folder);
+        if begun {
+            check_same(&Run::open(&folder)?, &args.fit.for_fold(fold, &folder, false).resolved()?)?;
+        }
+        let run = args.fit.for_fold(fold, &folder, begun);
         let (stop, data_folds) = fit::train(&run, &interrupt)?;
         if !matches!(stop, Stop::Finished(_)) {
             return Ok(());
@@ -57,6 +63,27 @@ pub fn run(args: &CrossvalArgs) -> anyhow::Result<()> {
         Format::Table => table(&tested),
         Format::Json => format!("{}\n", report(&tested)),
     })
+}
+
+/// Refuses to go on with a fold that was begun with another configuration: their mean would be of no network.
+fn check_same(begun: &Run, wanted: &FitConfig) -> anyhow::Result<()> {
+    let (stored, wanted) = (Table::try_from(&begun.config)?, Table::try_from(wanted)?);
+    let transfers = !begun.config.from.as_os_str().is_empty();
+    let may_differ = |key: &str| match key {
+        "data" | "device" => true,
+        // What the trained network brings along.
+        "preset" | "from_sha256" => transfers,
+        _ => false,
+    };
+    let other =
+        wanted.iter().find(|(key, value)| stored.get(*key) != Some(*value) && !may_differ(key));
+    if let Some((key, _)) = other {
+        bail!(
+            "{}: was begun with another `{key}`; give the options that it was begun with, or choose another `--out`",
+            begun.folder().display()
+        );
+    }
+    Ok(())
 }
 
 /// Clips of the run's test fold that it classifies correctly.

@@ -31,6 +31,9 @@ pub struct InspectArgs {
     /// How to split
     #[arg(long, value_enum, default_value_t)]
     pub split: SplitScheme,
+    /// Of a data set with folds (ESC-50), the one to test on
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub fold: u8,
     /// Seed of a drawn split
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -51,11 +54,11 @@ pub enum Format {
 /// # Errors
 /// As [`crate::data::load`], or the output cannot be written.
 pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
-    let (split, seed, strict) = (args.split, args.seed, args.strict);
+    let (split, fold, seed, strict) = (args.split, args.fold, args.seed, args.strict);
     let words = args.words.clone();
     // The window matters here only in that background must last five of them.
     let base = DataOptions::new(&args.dir, args.rate, args.rate as usize);
-    let data = load(&DataOptions { words, split, seed, strict, ..base })?;
+    let data = load(&DataOptions { words, split, fold, seed, strict, ..base })?;
     let report = Report::of(&data);
     match args.format {
         Format::Table => print(&report.table()),

@@ -40,6 +40,9 @@ pub struct NegativesArgs {
     /// How the data set is split: use what the model is trained with
     #[arg(long, value_enum, default_value_t)]
     scheme: SplitScheme,
+    /// Of a data set with folds (ESC-50), the one to test on: use what the model is trained with
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    fold: u8,
     /// Seed of a drawn split: use what the model is trained with
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     split_seed: u64,
@@ -52,7 +55,7 @@ pub struct NegativesArgs {
 pub fn run(args: &NegativesArgs) -> anyhow::Result<()> {
     let base = DataOptions::new(&args.data, args.rate, args.rate as usize);
     let (words, split, seed) = (args.words.clone(), args.scheme, args.split_seed);
-    let data = load(&DataOptions { words, split, seed, ..base })?;
+    let data = load(&DataOptions { words, split, fold: args.fold, seed, ..base })?;
     let reported = |label: &String| label != SILENCE && label != UNKNOWN;
     let reported: Vec<bool> = data.labels.iter().map(reported).collect();
     let composer = Composer {

@@ -40,6 +40,9 @@ pub struct StreamArgs {
     /// How the data set is split: use what the model was trained with
     #[arg(long, value_enum, default_value_t)]
     pub split: SplitScheme,
+    /// Of a data set with folds (ESC-50), the one to test on: use what the model was trained with
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub fold: u8,
     /// Seed of a drawn split: use what the model was trained with
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     pub split_seed: u64,
@@ -54,7 +57,7 @@ pub fn run(args: &StreamArgs) -> anyhow::Result<()> {
     labels_tsv::path(&args.out)?;
     let base = DataOptions::new(&args.data, args.rate, args.rate as usize);
     let (words, split, seed) = (args.words.clone(), args.split, args.split_seed);
-    let data = load(&DataOptions { words, split, seed, ..base })?;
+    let data = load(&DataOptions { words, split, fold: args.fold, seed, ..base })?;
     let distractors = args.distractors.unwrap_or_else(|| usual_distractors(&data, args.count));
     let (count, snr_db, seed) = (args.count, args.snr, args.seed);
     let options = StreamOptions { count, distractors, snr_db, seed };

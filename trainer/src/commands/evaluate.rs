@@ -14,12 +14,13 @@ use super::evaluate_tags::{self, Measured};
 use crate::data::{Clip, DataOptions, Dataset, SplitScheme};
 use crate::evaluate::drop::Drop;
 use crate::evaluate::gain;
-use crate::evaluate::metrics::{Confusion, UnknownRule, map_classes};
+use crate::evaluate::metrics::{Confusion, UnknownRule, map_classes, select_tags};
 use crate::evaluate::model::AnyModel;
 use crate::evaluate::plot::confusion_svg;
 use crate::evaluate::predict::{self, Predictions};
 use crate::evaluate::report::Report;
 use crate::export::check::TOLERANCE;
+use crate::figure;
 use crate::fit::checkpoint::replace;
 use crate::net::{Compute, DeviceChoice};
 use crate::quantize::noise;
@@ -37,7 +38,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_enum, default_value = "test")]
     split: PartName,
     /// Measure only these classes, separated by commas; the model's other words count as
-    /// `_unknown_`.
+    /// `_unknown_`. Of tags: only these, on the clips that have any of them.
     #[arg(long, value_delimiter = ',', value_name = "WORDS")]
     words: Option<Vec<String>>,
     /// How other words become `_unknown_` for a model that was trained on every word.
@@ -62,7 +63,7 @@ pub struct EvaluateArgs {
     device: DeviceChoice,
     /// Measure on long streams instead of clips: hits, misses, latency, false accepts an hour, ROC and
     /// DET curves (`--plot`).
-    #[arg(long, conflicts_with_all = ["words", "against"])]
+    #[arg(long, conflicts_with_all = ["words", "against", "unknown", "device"])]
     stream: bool,
     #[command(flatten, next_help_heading = "With --stream")]
     streams: StreamArgs,
@@ -90,6 +91,9 @@ fn level(text: &str) -> Result<f64, String> {
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let mut model = AnyModel::load(&args.model)?;
     let part = args.split.into();
+    if let Some(path) = &args.plot {
+        figure::check_svg(path)?;
+    }
     if args.stream {
         if args.gain_db != 0.0 {
             bail!("--gain-db is for clips; streams have levels of their own");
@@ -100,7 +104,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         return evaluate_stream::run(model, data, &args.streams, &args.recording, &wanted);
     }
     if args.streams.are_given() {
-        bail!("--noise-data and settings of the decision are for streams; add --stream");
+        bail!(
+            "--seed, --noise-data, --synthetic-hours, --false-accepts and settings of the decision are for streams; add --stream"
+        );
     }
     let words = args.words.as_deref();
     let data = load_data(&args.model, args.data.as_deref(), words, &model)?;
@@ -193,7 +199,13 @@ fn predictions(
     let mut predictions = predict::averaged(clips, window, data.placement, |clips| {
         model.predict(clips, args.device)
     })?;
-    if let Err(label) = map_classes(&mut predictions, model.labels(), &data.labels, args.unknown) {
+    let mapped = match data.task {
+        Task::MultiClass => {
+            map_classes(&mut predictions, model.labels(), &data.labels, args.unknown)
+        }
+        Task::MultiLabel => select_tags(&mut predictions, model.labels(), &data.labels),
+    };
+    if let Err(label) = mapped {
         bail!(
             "{}: class `{label}` is not in both the model ({}) and the data ({})",
             path.display(),
@@ -260,6 +272,7 @@ pub(super) fn load_data(
     let arch = model.arch();
     let finds_tags = arch.task == Task::MultiLabel;
     let has_unknown = model.labels().iter().any(|label| label == UNKNOWN);
+    let asked = words.is_some();
     let words = match words {
         Some(words) => Some(words.to_vec()),
         None if finds_tags => Some(model.labels().to_vec()),
@@ -279,8 +292,15 @@ pub(super) fn load_data(
             dir.display(),
         );
     }
-    // A split found by itself when training is found by itself again.
-    let found = given && options.split != SplitScheme::None;
-    let split = if found { SplitScheme::Auto } else { options.split };
+    // What another data set may not have: lists and folds are found where they are.
+    let own =
+        matches!(options.split, SplitScheme::Lists | SplitScheme::Folds | SplitScheme::Published);
+    let split = if given && own { SplitScheme::Auto } else { options.split };
+    if split == SplitScheme::Stratified && asked && words != options.words {
+        bail!(
+            "{}: the test part was drawn for the classes of the training, other ones would draw clips that were trained on; leave `--words` out",
+            path.display(),
+        );
+    }
     Ok(data_common::load(&DataOptions { dir, words, split, ..options })?)
 }

@@ -25,26 +25,39 @@ const STRICT_PER_HOUR: f64 = 0.1;
 /// What streams are made of.
 #[derive(Debug, clap::Args)]
 pub struct StreamArgs {
-    /// Seed of the streams' draws.
-    #[arg(long, default_value_t = 0, value_name = "SEED")]
-    pub(super) seed: u64,
+    /// Seed of the streams' draws [default: 0].
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
     /// Folder of other recordings without any command, at any depth: more negatives.
     #[arg(long, value_name = "DIR")]
-    pub(super) noise_data: Option<PathBuf>,
-    /// Hours of synthetic speech, and as many of music-like sound.
-    #[arg(long, default_value_t = 1.0, value_name = "H", value_parser = hours)]
-    pub(super) synthetic_hours: f64,
-    /// Wanted false accepts an hour.
-    #[arg(long, default_value_t = 0.5, value_name = "RATE", value_parser = rate)]
-    pub(super) false_accepts: f64,
+    noise_data: Option<PathBuf>,
+    /// Hours of synthetic speech, and as many of music-like sound [default: 1].
+    #[arg(long, value_name = "H", value_parser = hours)]
+    synthetic_hours: Option<f64>,
+    /// Wanted false accepts an hour [default: 0.5].
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    false_accepts: Option<f64>,
     #[command(flatten)]
     pub(super) decision: DecisionFlags,
 }
 
 impl StreamArgs {
-    /// Whether anything was said of streams that changes what they are or how they are decided.
+    /// Whether anything was said of streams.
     pub(super) fn are_given(&self) -> bool {
-        self.noise_data.is_some() || self.decision.overrides() != Overrides::default()
+        self.seed.is_some()
+            || self.noise_data.is_some()
+            || self.synthetic_hours.is_some()
+            || self.false_accepts.is_some()
+            || self.decision.overrides() != Overrides::default()
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// The wanted false accepts an hour.
+    pub(super) fn false_accepts(&self) -> f64 {
+        self.false_accepts.unwrap_or(0.5)
     }
 }
 
@@ -52,7 +65,13 @@ impl StreamArgs {
 #[derive(Debug, clap::Args)]
 pub struct RecordingArgs {
     /// A long recording to listen to instead of composed streams.
-    #[arg(long, value_name = "FILE", requires = "stream", requires = "labels")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "stream",
+        requires = "labels",
+        conflicts_with_all = ["data", "split", "seed", "noise_data", "synthetic_hours"]
+    )]
     recording: Option<PathBuf>,
     /// Its label track: start and end in seconds, and label, with tabs between.
     #[arg(long, value_name = "FILE.tsv", requires = "recording")]
@@ -114,7 +133,7 @@ impl Subject {
         write: Option<&Path>,
     ) -> anyhow::Result<Streams> {
         let (labels, reported) = (self.labels.clone(), self.reported());
-        let (seed, synthetic_hours) = (args.seed, args.synthetic_hours);
+        let (seed, synthetic_hours) = (args.seed(), args.synthetic_hours.unwrap_or(1.0));
         let composer =
             Composer { data, part, seed, labels: &labels, reported: &reported, synthetic_hours };
         let folder = args.noise_data.as_deref();
@@ -155,15 +174,15 @@ pub(super) fn run(
             (
                 streams,
                 subject,
-                format!("streams of the {} part, seed {}", wanted.part.name(), args.seed),
+                format!("streams of the {} part, seed {}", wanted.part.name(), args.seed()),
             )
         }
     };
     let averaged = streams.average(&subject.decision)?;
     let measured = averaged.measure(&subject.decision)?;
     let curve = curves::sweep(&averaged, &subject.decision)?;
-    let mut limits = vec![args.false_accepts];
-    if args.false_accepts > STRICT_PER_HOUR {
+    let mut limits = vec![args.false_accepts()];
+    if args.false_accepts() > STRICT_PER_HOUR {
         limits.push(STRICT_PER_HOUR);
     }
     let report = Report {

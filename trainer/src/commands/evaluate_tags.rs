@@ -38,7 +38,7 @@ pub(super) fn report(measured: Measured<'_>, json: bool) -> anyhow::Result<Strin
             );
         }
     }
-    let thresholds = model.decision().thresholds;
+    let thresholds = thresholds(model, &data.labels);
     let report = TagReport {
         model: name,
         split,
@@ -48,4 +48,14 @@ pub(super) fn report(measured: Measured<'_>, json: bool) -> anyhow::Result<Strin
         against,
     };
     Ok(if json { format!("{}\n", report.json()) } else { report.table() })
+}
+
+/// The model's thresholds of these tags.
+fn thresholds(model: &AnyModel, labels: &[String]) -> Vec<Option<f32>> {
+    let all = model.decision().thresholds;
+    let of_tag = |label: &String| {
+        let tag = model.labels().iter().position(|known| known == label)?;
+        all[tag]
+    };
+    labels.iter().map(of_tag).collect()
 }

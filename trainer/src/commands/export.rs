@@ -142,6 +142,12 @@ fn averaged(
         if (&other.model.arch, &other.model.labels) != (&run.model.arch, &run.model.labels) {
             bail!("{}: has another network or other classes than the run", path.display());
         }
+        if run.model.origin().clashes(&other.model.origin()) {
+            bail!(
+                "{}: was trained on other parts of the same recordings than the run, so that it knows clips of its test part",
+                path.display()
+            );
+        }
         if run.model.stored.is_some() || other.model.stored.is_some() {
             bail!("{}: runs of `fit --qat` cannot be averaged", path.display());
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use models::arch::Task;
 
 use super::data_common::{self, number, print};
 use crate::data::{Placement, SplitScheme};
@@ -76,6 +77,9 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
         ..FitConfig::of_recipe(Recipe::Modern)
     };
     let data = data_common::load(&config.data_options(rate_hz, window))?;
+    if data.task == Task::MultiLabel {
+        bail!("{}: has tags; name a data set with one class a clip", args.data.display());
+    }
     let longest = data.train.iter().chain(&data.validation).chain(&data.test);
     let longest = longest.map(|clip| clip.samples.len()).max().unwrap_or(0);
     let length = match (args.seconds, data.placement) {

@@ -125,6 +125,11 @@ impl FitArgs {
         Self { fold, split, out, config, resume, ..self.clone() }
     }
 
+    /// The configuration of a run that begins: recipe, file and flags.
+    pub(super) fn resolved(&self) -> anyhow::Result<FitConfig> {
+        FitConfig::resolve(self.config.as_deref(), self.table()?).map_err(Into::into)
+    }
+
     /// The flags that are part of the configuration.
     fn table(&self) -> anyhow::Result<Table> {
         let mut table = Table::new();
@@ -197,6 +202,8 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
         options.hard_negatives = Some(config.hard_negatives.clone());
     }
     let data = data_common::load(&options)?;
+    // What `auto` has found, so that evaluation finds the same.
+    config.split = data.split;
     let run = match (&args.qat, &source) {
         _ if args.resume => Run::open(&args.out)?,
         (Some(from), _) => qat::start(from, &args.out, config, &data, &compute)?,
@@ -272,7 +279,7 @@ fn configuration(args: &FitArgs) -> anyhow::Result<FitConfig> {
         return qat::configuration(from, args.config.as_deref(), flags);
     }
     if !args.resume {
-        let config = FitConfig::resolve(args.config.as_deref(), flags)?;
+        let config = args.resolved()?;
         if config.data.as_os_str().is_empty() {
             bail!("no data set: give `--data DIR` (one folder of recordings a class)");
         }

@@ -65,7 +65,7 @@ pub fn run(args: &FitHeadArgs) -> anyhow::Result<()> {
     let options = Options { kind: args.kind, hidden, epochs: args.epochs, seed };
     let head = head::train(&features, about.labels.len(), &options, &compute)
         .map_err(|what| anyhow::anyhow!("{}: {what}", args.features.display()))?;
-    let meta = metadata(&about, &networks, seed)?;
+    let meta = metadata(&about, &networks, seed, &args.features)?;
     let members = networks.iter().zip(&about.networks);
     let members: Vec<Member<'_>> = members
         .map(|(network, origin)| Member { net: network.network(), window: origin.window })
@@ -127,13 +127,18 @@ fn networks(about: &About, compute: &Compute) -> anyhow::Result<Vec<Extractor>> 
     Ok(networks)
 }
 
-/// The first network's, with the window that the clips have.
-fn metadata(about: &About, networks: &[Extractor], seed: u64) -> anyhow::Result<ModelMeta> {
+/// The first network's, with the window that the clips have; `features` is the file that they came from.
+fn metadata(
+    about: &About,
+    networks: &[Extractor],
+    seed: u64,
+    features: &Path,
+) -> anyhow::Result<ModelMeta> {
     let first = networks.first().context("the features came from no network")?;
     let window = u32::try_from(about.length).context("the clips are too long")?;
     let classes = u16::try_from(about.labels.len()).context("more than 65535 classes")?;
     let arch = ArchSpec { window, classes, task: Task::MultiClass, ..first.source.arch.clone() };
-    let mut config = FitConfig::resolve(None, about.config.parse()?)?;
+    let mut config = FitConfig::parse(&about.config, features)?;
     config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
     let usual = DecisionDefaults::for_labels(&about.labels, about.rate_hz);
     let meta = ModelMeta {

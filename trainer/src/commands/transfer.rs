@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::data::Dataset;
+use crate::data::{Dataset, SplitScheme};
 use crate::fit::run::ModelInfo;
 use crate::fit::source::Source;
 use crate::fit::train::start_from;
@@ -37,14 +37,22 @@ pub(super) fn start(
     compute: &Compute,
 ) -> anyhow::Result<Run> {
     let (arch, net) = source.network(&config, data, compute)?;
-    let run = Run::create(out, config, ModelInfo::new(arch, data))?;
+    let model = ModelInfo::new(arch, data);
+    if config.split != SplitScheme::None && source.origin.clashes(&model.origin()) {
+        bail!(
+            "{}: has learnt from clips of these recordings that are now to test with; take the split and seed that it was trained with",
+            config.from.display(),
+        );
+    }
+    let run = Run::create(out, config, model)?;
     start_from(&run, &net)?;
     Ok(run)
 }
 
 /// Refuses to go on with a run that was stopped before it had got its first weights.
 pub(super) fn check_started(run: &Run) -> anyhow::Result<()> {
-    if run.config.from.as_os_str().is_empty() || run.last().exists() {
+    let fresh = run.config.from.as_os_str().is_empty() && run.model.stored.is_none();
+    if fresh || run.last().exists() {
         return Ok(());
     }
     let folder = run.folder().display();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use models::meta::DecisionDefaults;
+use runtime::decision::Overrides;
 
 use super::data_common;
 use super::evaluate::load_data;
@@ -37,6 +38,9 @@ pub struct TuneArgs {
 /// # Errors
 /// Bad arguments, data or models, in one line.
 pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
+    if let Some(option) = chosen(&args.stream.decision.overrides()) {
+        bail!("`{option}` is what `tune` chooses; leave it out");
+    }
     let files = files(&args.model)?;
     let model = AnyModel::load(&files[0])?;
     let data = load_data(&files[0], args.data.as_deref(), None, &model)?;
@@ -47,7 +51,8 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let streams = subject.compose(&data, Part::Validation, &args.stream, None)?;
     let before = streams.measure(&subject.decision)?;
     let bar = data_common::progress_bar("settings");
-    let choice = tune(&streams, &subject.decision, args.stream.false_accepts, &mut |done, all| {
+    let wanted = args.stream.false_accepts();
+    let choice = tune(&streams, &subject.decision, wanted, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;
@@ -58,14 +63,19 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     for (path, bytes) in files.iter().zip(&changed) {
         replace(path, &[bytes]).with_context(|| path.display().to_string())?;
     }
-    data_common::print(&told(
-        &files,
-        &streams,
-        &subject,
-        &before,
-        &choice,
-        args.stream.false_accepts,
-    )?)
+    data_common::print(&told(&files, &streams, &subject, &before, &choice, wanted)?)
+}
+
+/// A setting given that is chosen here.
+fn chosen(given: &Overrides) -> Option<&'static str> {
+    let given = [
+        ("--smoothing", given.smoothing.is_some()),
+        ("--threshold", !given.thresholds.is_empty()),
+        ("--min-count", given.min_count.is_some()),
+        ("--release", given.release.is_some()),
+        ("--suppression", given.suppression_ms.is_some()),
+    ];
+    given.iter().find(|(_, is_given)| *is_given).map(|(name, _)| *name)
 }
 
 /// The model files of a folder; the first is the one to listen with.

@@ -124,6 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn drawn_splits_keep_originals_together_too() {
+        let dir = tempfile::tempdir().unwrap();
+        esc50(dir.path(), &["dog", "rain"], 5, 30);
+        for split in [SplitScheme::Stratified, SplitScheme::Sha1] {
+            let options = DataOptions { split, ..options(dir.path()) };
+            let data = load(&options, &mut |_, _| ()).unwrap();
+            let originals = Part::ALL.map(|part| -> BTreeSet<&str> {
+                data.clips(part).iter().map(|clip| original(&clip.name)).collect()
+            });
+            let pieces: usize = originals.iter().map(BTreeSet::len).sum();
+            assert_eq!(pieces, 5 * 2 * 15, "{split:?}");
+        }
+    }
+
+    #[test]
     fn padding_is_cut_off() {
         assert_eq!(unpadded(&[0, 16, -17, 0, 5, 100, -16, 0]), [-17, 0, 5, 100]);
         assert_eq!(unpadded(&[0, 16, -16]), [0, 16, -16]);

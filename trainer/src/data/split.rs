@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
-use super::{DataError, folds, lists, scan, stratify};
+use super::{DataError, esc50, folds, lists, scan, stratify};
 
 /// A part of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +99,17 @@ pub(crate) struct Task<'a> {
     pub seed: u64,
 }
 
+impl Task<'_> {
+    /// What other clips may share with a clip, so that they must stay together: its speaker, or in a data set with folds
+    /// the recording that it was cut from.
+    pub(super) fn source<'n>(&self, name: &'n str) -> Option<&'n str> {
+        match self.folds.is_empty() {
+            true => scan::speaker(name),
+            false => Some(esc50::original(name)),
+        }
+    }
+}
+
 /// A finished split.
 #[derive(Debug)]
 pub(crate) struct Split {
@@ -161,7 +172,11 @@ fn by_lists(task: &Task<'_>) -> Result<Split, DataError> {
 }
 
 fn by_hash(task: &Task<'_>) -> Vec<Part> {
-    task.items.iter().map(|item| hashed(item.name)).collect()
+    let hash = |item: &Item<'_>| match task.source(item.name) {
+        Some(source) => bucket(source),
+        None => hashed(item.name),
+    };
+    task.items.iter().map(hash).collect()
 }
 
 /// One less than the number of buckets, and what a bucket is a share of.
@@ -174,7 +189,11 @@ const MAX_CLIPS_PER_CLASS: u32 = (1 << 27) - 1;
 /// 20. What follows `_NO_`, another mark of the speaker's end, is not hashed either.
 pub(crate) fn hashed(name: &str) -> Part {
     let file = name.rsplit('/').next().unwrap_or(name);
-    let digest = Sha1::digest(scan::speaker(name).unwrap_or(file));
+    bucket(scan::speaker(name).unwrap_or(file))
+}
+
+fn bucket(text: &str) -> Part {
+    let digest = Sha1::digest(text);
     let last = digest.last_chunk::<4>().copied().unwrap_or_default();
     let bucket = u32::from_be_bytes(last) % (MAX_CLIPS_PER_CLASS + 1);
     let percentage = f64::from(bucket) * (100.0 / f64::from(MAX_CLIPS_PER_CLASS));

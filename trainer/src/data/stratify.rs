@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rand::seq::SliceRandom as _;
 
 use super::split::{Task, check};
-use super::{DataError, Part, scan};
+use super::{DataError, Part};
 use crate::draw;
 
 /// Wanted shares of the parts, in the order of [`Part::ALL`].
@@ -39,7 +39,7 @@ pub(crate) fn stratified(task: &Task<'_>) -> Result<Vec<Part>, DataError> {
     result
 }
 
-/// Clips that must stay together: those of one speaker, or a clip of an unknown one.
+/// Clips that must stay together: those of one speaker or original recording, or a clip of an unknown one.
 struct Groups {
     /// Items of each group.
     members: Vec<Vec<usize>>,
@@ -53,8 +53,8 @@ impl Groups {
     fn new(task: &Task<'_>) -> Self {
         let mut by_key: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
         for (index, item) in task.items.iter().enumerate() {
-            let speaker = scan::speaker(item.name);
-            let key = (speaker.is_some(), speaker.unwrap_or(item.name));
+            let source = task.source(item.name);
+            let key = (source.is_some(), source.unwrap_or(item.name));
             by_key.entry(key).or_default().push(index);
         }
         let members: Vec<Vec<usize>> = by_key.into_values().collect();
@@ -257,7 +257,7 @@ mod tests {
             let parts = run(&names, classes, seed).unwrap();
             let mut part_of = HashMap::new();
             for ((name, _), part) in names.iter().zip(&parts) {
-                let speaker = scan::speaker(name).unwrap();
+                let speaker = crate::data::scan::speaker(name).unwrap();
                 prop_assert_eq!(part_of.entry(speaker).or_insert(*part), part);
             }
             let expected = (speakers as f64 * 0.1).round().max(1.0) as usize;

@@ -156,6 +156,26 @@ pub fn map_classes(
     Ok(())
 }
 
+/// Keeps the posteriors of the tags `labels` out of a model's, in that order.
+///
+/// # Errors
+/// The label that the model does not have.
+pub fn select_tags(
+    predictions: &mut Predictions,
+    model_labels: &[String],
+    labels: &[String],
+) -> Result<(), String> {
+    let place = |label: &String| {
+        let place = model_labels.iter().position(|known| known == label);
+        place.ok_or_else(|| label.clone())
+    };
+    let places: Vec<usize> = labels.iter().map(place).collect::<Result<_, _>>()?;
+    for row in &mut predictions.posteriors {
+        *row = places.iter().map(|place| row[*place]).collect();
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +235,15 @@ mod tests {
         };
         assert_eq!(map(&["bed", "go"], &["go"]), Err("bed".to_owned()));
         assert_eq!(map(&["go"], &["go", "stop"]), Err("stop".to_owned()));
+    }
+
+    #[test]
+    fn tags_are_looked_up_by_their_labels() {
+        let model = labels(&["dog", "rain", "siren"]);
+        let mut found = predictions(&[(&[0.1, 0.2, 0.3], 0)]);
+        select_tags(&mut found, &model, &labels(&["siren", "dog"])).unwrap();
+        assert_eq!(found.posteriors, [[0.3, 0.1]]);
+        let unknown = select_tags(&mut found, &model, &labels(&["dog", "cat"]));
+        assert_eq!(unknown, Err("cat".to_owned()));
     }
 }

@@ -12,6 +12,7 @@ use runtime::engine::{Engine as _, EngineError, Int8Engine, TractEngine};
 use super::int8;
 use super::predict::{self, Predictions};
 use crate::data::Clip;
+use crate::fit::config::Recipe;
 use crate::fit::{FitConfig, Run};
 use crate::net::{Compute, DeviceChoice};
 
@@ -19,8 +20,8 @@ use crate::net::{Compute, DeviceChoice};
 pub enum AnyModel {
     /// A training run: its best network.
     Run(Box<Run>),
-    /// `model.onnx`, by the runtime's engine.
-    Onnx(Box<TractEngine>),
+    /// `model.onnx`, by the runtime's engine, and where it lies.
+    Onnx(Box<TractEngine>, PathBuf),
     /// `model.q8`, by the int8 engine.
     Int8(Box<Int8File>),
 }
@@ -68,11 +69,10 @@ impl Int8File {
     /// itself knows of it is the seed.
     fn config(&self) -> anyhow::Result<FitConfig> {
         let beside = self.path.with_file_name("train.toml");
-        let table = match std::fs::read_to_string(&beside) {
-            Ok(text) => text.parse().with_context(|| beside.display().to_string())?,
-            Err(_) => toml::Table::new(),
+        let mut config = match beside.is_file() {
+            true => FitConfig::read(&beside)?,
+            false => FitConfig::of_recipe(Recipe::default()),
         };
-        let mut config = FitConfig::resolve(None, table)?;
         config.seed = self.model().seed();
         Ok(config)
     }
@@ -90,7 +90,7 @@ impl AnyModel {
         if path.extension().is_some_and(|extension| extension == "q8") {
             return Ok(Self::Int8(Box::new(Int8File::open(path)?)));
         }
-        Ok(Self::Onnx(Box::new(TractEngine::load(path)?)))
+        Ok(Self::Onnx(Box::new(TractEngine::load(path)?), path.to_owned()))
     }
 
     /// One label a class, in the order of the outputs.
@@ -98,7 +98,7 @@ impl AnyModel {
     pub fn labels(&self) -> &[String] {
         match self {
             Self::Run(run) => &run.model.labels,
-            Self::Onnx(engine) => &engine.meta().labels,
+            Self::Onnx(engine, _) => &engine.meta().labels,
             Self::Int8(file) => &file.labels,
         }
     }
@@ -108,7 +108,7 @@ impl AnyModel {
     pub fn arch(&self) -> &ArchSpec {
         match self {
             Self::Run(run) => &run.model.arch,
-            Self::Onnx(engine) => &engine.meta().arch,
+            Self::Onnx(engine, _) => &engine.meta().arch,
             Self::Int8(file) => &file.arch,
         }
     }
@@ -118,7 +118,7 @@ impl AnyModel {
     pub fn decision(&self) -> DecisionDefaults {
         match self {
             Self::Run(run) => DecisionDefaults::for_model(&run.model.arch, &run.model.labels),
-            Self::Onnx(engine) => engine.meta().decision.clone(),
+            Self::Onnx(engine, _) => engine.meta().decision.clone(),
             Self::Int8(file) => file.model().decision().defaults(),
         }
     }
@@ -130,10 +130,9 @@ impl AnyModel {
     pub fn config(&self) -> anyhow::Result<FitConfig> {
         match self {
             Self::Run(run) => Ok(run.config.clone()),
-            Self::Onnx(engine) => {
-                let table = engine.meta().provenance.config.parse();
-                let table = table.context("the model's training configuration is no TOML")?;
-                Ok(FitConfig::resolve(None, table)?)
+            Self::Onnx(engine, path) => {
+                let config = FitConfig::parse(&engine.meta().provenance.config, path);
+                config.context("the model's training configuration")
             }
             Self::Int8(file) => file.config(),
         }
@@ -151,7 +150,7 @@ impl AnyModel {
                 let window = run.model.arch.window as usize;
                 Ok(predict::network(&net.valid(), clips, window, &compute))
             }
-            Self::Onnx(engine) => Ok(predict::engine(engine.as_mut(), clips)?),
+            Self::Onnx(engine, _) => Ok(predict::engine(engine.as_mut(), clips)?),
             Self::Int8(file) => Ok(int8::predict(&file.model(), clips)),
         }
     }

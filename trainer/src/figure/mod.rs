@@ -93,6 +93,17 @@ pub fn png(figure: &impl Figure) -> Result<Vec<u8>, Failure> {
     Ok(file)
 }
 
+/// Checks the name of a file for a figure that is drawn as SVG alone.
+///
+/// # Errors
+/// Another ending.
+pub fn check_svg(path: &Path) -> anyhow::Result<()> {
+    if path.extension().is_none_or(|ending| ending != "svg") {
+        bail!("{}: this figure's file must end in .svg", path.display());
+    }
+    Ok(())
+}
+
 /// Writes the figure in the format that the file's ending tells.
 ///
 /// # Errors
@@ -158,5 +169,8 @@ mod tests {
     fn other_endings_are_refused() {
         let error = write(&Dot, Path::new("figure.jpg")).unwrap_err();
         assert_eq!(error.to_string(), "figure.jpg: a figure's file must end in .svg or .png");
+        let error = check_svg(Path::new("figure.png")).unwrap_err();
+        assert_eq!(error.to_string(), "figure.png: this figure's file must end in .svg");
+        assert!(check_svg(Path::new("figure.svg")).is_ok() && check_svg(Path::new("svg")).is_err());
     }
 }

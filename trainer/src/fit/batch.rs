@@ -76,20 +76,19 @@ impl<'a> Epoch<'a> {
         let negatives_from = data.train.len() + drawn.len();
         let balanced =
             (per_class > 0).then(|| evenly(&data.train, data.labels.len(), per_class, &mut rng));
-        if !data.negatives.is_empty() {
-            let share = config.hard_negative_share;
-            let others = balanced.as_ref().map_or(data.train.len(), Vec::len) + drawn.len();
-            drawn.extend(data.negative_clips(others, share, rng.next_u64()));
-        }
         // A long clip of a scene is looked at once a window's length.
         let times = |clip: &Clip| match data.placement {
             Placement::Centre => 1,
             Placement::Anywhere => (clip.samples.len() / data.window).max(1),
         };
-        let listed = balanced.unwrap_or_else(|| {
+        let listed: Vec<usize> = balanced.unwrap_or_else(|| {
             let clips = data.train.iter().enumerate();
             clips.flat_map(|(index, clip)| std::iter::repeat_n(index, times(clip))).collect()
         });
+        if !data.negatives.is_empty() {
+            let (share, others) = (config.hard_negative_share, listed.len() + drawn.len());
+            drawn.extend(data.negative_clips(others, share, rng.next_u64()));
+        }
         let mut order = listed;
         order.extend(data.train.len()..data.train.len() + drawn.len());
         order.shuffle(&mut rng);
@@ -210,7 +209,7 @@ fn add(clip: &Clip, weight: f32, target: &mut [f32]) {
 fn evenly(clips: &[Clip], classes: usize, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut drawn = Vec::with_capacity(classes * count);
     for class in 0..classes {
-        let of_class = clips.iter().enumerate().filter(|(_, clip)| clip.class == class);
+        let of_class = clips.iter().enumerate().filter(|(_, clip)| clip.has(class));
         let mut of_class: Vec<usize> = of_class.map(|(index, _)| index).collect();
         of_class.shuffle(rng);
         drawn.extend(of_class.iter().cycle().take(count));
@@ -379,6 +378,21 @@ mod tests {
         assert_eq!((others.len(), first.len()), (5, 10), "no clip twice where there are enough");
         assert_eq!(first, drawn(1));
         assert_ne!(first, drawn(2));
+    }
+
+    #[test]
+    fn tags_are_drawn_evenly_too() {
+        let clip = |tags: [bool; 3]| Clip {
+            name: String::new(),
+            class: 0,
+            tags: tags.into(),
+            speaker: None,
+            samples: std::sync::Arc::new([]),
+        };
+        let clips = [[true, false, false], [true, true, false]].map(clip);
+        let drawn = evenly(&clips, 3, 2, &mut draw::rng(1, "test", &[]));
+        assert_eq!(drawn[..2].iter().sum::<usize>(), 1, "each clip of the first tag once");
+        assert_eq!(drawn[2..], [1, 1], "no clip has the third tag");
     }
 
     #[test]

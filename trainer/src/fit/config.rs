@@ -230,19 +230,7 @@ impl FitConfig {
             Some(path) => read_table(path)?,
             None => Table::new(),
         };
-        let recipe = flags.get("recipe").or_else(|| file_table.get("recipe")).cloned();
-        let recipe = match recipe {
-            Some(value) => value.try_into().map_err(one_line("recipe: "))?,
-            None => Recipe::default(),
-        };
-        let mut base = Self::of_recipe(recipe);
-        let given = |key: &str| flags.get(key).or_else(|| file_table.get(key));
-        let transfers = given("from").and_then(Value::as_str).is_some_and(|from| !from.is_empty());
-        let frozen = given("freeze").and_then(Value::as_bool).unwrap_or(base.freeze);
-        if transfers && !frozen {
-            base.learning_rate *= FINE_TUNING;
-        }
-        let table = Table::try_from(base).map_err(one_line(""))?;
+        let table = numbers(|key| flags.get(key).or_else(|| file_table.get(key)))?;
         Self::resolve_over(table, file, flags)
     }
 
@@ -259,9 +247,7 @@ impl FitConfig {
             overlay(&mut table, read_table(path)?, "", path)?;
         }
         overlay(&mut table, flags, "", Path::new("flags"))?;
-        let config: Self = Value::Table(table).try_into().map_err(one_line(""))?;
-        config.validate()?;
-        Ok(config)
+        Self::of_table(table)
     }
 
     /// Reads a configuration written by [`FitConfig::to_toml`].
@@ -270,6 +256,23 @@ impl FitConfig {
     /// As [`FitConfig::resolve`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         Self::resolve(Some(path), Table::new())
+    }
+
+    /// Reads a configuration that the file at `path` carries along as text.
+    ///
+    /// # Errors
+    /// As [`FitConfig::resolve`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let given = parse_table(text, path)?;
+        let mut table = numbers(|key| given.get(key))?;
+        overlay(&mut table, given, "", path)?;
+        Self::of_table(table)
+    }
+
+    fn of_table(table: Table) -> Result<Self, ConfigError> {
+        let config: Self = Value::Table(table).try_into().map_err(one_line(""))?;
+        config.validate()?;
+        Ok(config)
     }
 
     /// The configuration as TOML.
@@ -324,7 +327,11 @@ impl FitConfig {
             "hard_negative_share: must be in 0 to 0.9",
         )?;
         check((0.0..1.0).contains(&self.average), "average: must be at least 0 and below 1")?;
-        check(self.checkpoint_minutes > 0.0, "checkpoint_minutes: must be above 0")?;
+        let minutes = self.checkpoint_minutes;
+        check(
+            minutes > 0.0 && minutes <= 10_000.0,
+            "checkpoint_minutes: must be above 0 and at most 10000",
+        )?;
         check(
             (0.0..=1000.0).contains(&augment.shift_ms),
             "augment.shift_ms: must be in 0 to 1000",
@@ -368,9 +375,28 @@ impl Augment {
     }
 }
 
+/// The numbers of the recipe that is given, with a lower learning rate where trained weights are trained on.
+fn numbers<'a>(given: impl Fn(&str) -> Option<&'a Value>) -> Result<Table, ConfigError> {
+    let recipe = match given("recipe") {
+        Some(value) => value.clone().try_into().map_err(one_line("recipe: "))?,
+        None => Recipe::default(),
+    };
+    let mut base = FitConfig::of_recipe(recipe);
+    let transfers = given("from").and_then(Value::as_str).is_some_and(|from| !from.is_empty());
+    let frozen = given("freeze").and_then(Value::as_bool).unwrap_or(base.freeze);
+    if transfers && !frozen {
+        base.learning_rate *= FINE_TUNING;
+    }
+    Table::try_from(base).map_err(one_line(""))
+}
+
 fn read_table(path: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    parse_table(&text, path)
+}
+
+fn parse_table(text: &str, path: &Path) -> Result<Table, ConfigError> {
     text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         let reason = format!("line {line}: {}", error.message());
@@ -440,6 +466,7 @@ mod tests {
             let (words, from) = (vec!["a".into()], "run".into());
             let config = FitConfig { words, from, ..FitConfig::of_recipe(recipe) };
             assert_eq!(from_text(&config.to_toml(), "").unwrap(), config);
+            assert_eq!(FitConfig::parse(&config.to_toml(), Path::new("a")).unwrap(), config);
         }
     }
 
@@ -466,11 +493,16 @@ mod tests {
             ("freeze = true", "freeze: fresh weights"),
             ("recipe = 'few-shot'", "freeze: fresh weights"),
             ("epochs = 0", "epochs: must be at least 1"),
+            ("checkpoint_minutes = inf", "checkpoint_minutes: must be above 0 and at most 10000"),
+            ("checkpoint_minutes = 1e30", "checkpoint_minutes: must be above 0 and at most 10000"),
             ("a = \n", "fit.toml: not valid TOML: line 1: "),
         ] {
             let error = from_text(text, "").unwrap_err();
             assert!(error.starts_with(message), "{error}");
         }
         assert!(from_text("epochs = 'many'", "").unwrap_err().contains("epochs"));
+        let carried = |text: &str| FitConfig::parse(text, Path::new("model.onnx")).unwrap_err();
+        assert!(carried("epoch = 3").to_string().starts_with("model.onnx: unknown key `epoch`"));
+        assert!(carried("a = \n").to_string().starts_with("model.onnx: not valid TOML: line 1"));
     }
 }

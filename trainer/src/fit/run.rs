@@ -106,6 +106,36 @@ impl ModelInfo {
     }
 }
 
+/// The recordings that a network was trained on, and their split, by digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    data_sha256: String,
+    split_sha256: String,
+}
+
+impl Origin {
+    /// SHA-256 over the data and over the split, as hex.
+    #[must_use]
+    pub fn new(data_sha256: &str, split_sha256: &str) -> Self {
+        Self { data_sha256: data_sha256.to_owned(), split_sha256: split_sha256.to_owned() }
+    }
+
+    /// Whether the same recordings were split in another way, so that one network would be tested with clips that
+    /// the other has learnt from.
+    #[must_use]
+    pub fn clashes(&self, other: &Self) -> bool {
+        self.data_sha256 == other.data_sha256 && self.split_sha256 != other.split_sha256
+    }
+}
+
+impl ModelInfo {
+    /// What it was trained on.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin::new(&self.data_sha256, &self.split_sha256)
+    }
+}
+
 impl Run {
     /// Whether there is a run in the folder.
     #[must_use]

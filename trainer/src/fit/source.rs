@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module as _, Param};
 use burn::tensor::{Tensor, TensorData};
 use models::arch::ArchSpec;
+use models::meta::ModelMeta;
 use prost::Message as _;
 use runtime::engine::{Engine as _, EngineError, TractEngine};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,7 @@ use tract_onnx::pb::ModelProto;
 
 use super::batch::Epoch;
 use super::config::FitConfig;
-use super::run::{Run, RunError};
+use super::run::{Origin, Run, RunError};
 use crate::data::Dataset;
 use crate::data::digest::hex;
 use crate::export::unfold::unfold;
@@ -30,6 +31,8 @@ pub struct Source {
     pub labels: Vec<String>,
     /// SHA-256 of the file with the weights, as hex.
     pub sha256: String,
+    /// The recordings that it was trained on, and their split.
+    pub origin: Origin,
     net: Network,
     /// Whether its batch norms are folded away.
     folded: bool,
@@ -83,7 +86,9 @@ impl Source {
         let proto = ModelProto::decode(bytes.as_slice()).map_err(|e| unusable(e.to_string()))?;
         let net = unfold(&proto, &meta.arch, compute).map_err(unusable)?;
         let (sha256, folded) = (hex(Sha256::digest(&bytes)), true);
-        Ok(Self { arch: meta.arch, preset: meta.preset, labels: meta.labels, sha256, net, folded })
+        let origin = Origin::new(&meta.provenance.data_sha256, &meta.provenance.split_sha256);
+        let ModelMeta { arch, preset, labels, .. } = meta;
+        Ok(Self { arch, preset, labels, sha256, origin, net, folded })
     }
 
     fn of_run(run: &Run, compute: &Compute) -> Result<Self, SourceError> {
@@ -91,7 +96,8 @@ impl Source {
         let sha256 = hex(Sha256::digest(read(&run.weights()?)?));
         let preset = run.config.preset.clone();
         let (arch, labels) = (run.model.arch.clone(), run.model.labels.clone());
-        Ok(Self { arch, preset, labels, sha256, net, folded: false })
+        let origin = run.model.origin();
+        Ok(Self { arch, preset, labels, sha256, origin, net, folded: false })
     }
 
     /// The network as it is, for inference.

@@ -153,11 +153,15 @@ impl Tagged {
     ) -> Result<Split, DataError> {
         let path = || self.dir.clone();
         if !matches!(scheme, SplitScheme::Auto | SplitScheme::Published) {
-            return Err(DataError::BadOption(format!(
-                "{}: is split as its publishers did; leave `--split {}` out",
-                self.dir.display(),
-                scheme.name()
-            )));
+            let (dir, name) = (self.dir.display(), scheme.name());
+            return Err(DataError::BadOption(match scheme {
+                SplitScheme::Folds => {
+                    format!("{dir}: has no folds; it is split as its publishers did")
+                }
+                _ => {
+                    format!("{dir}: is split as its publishers did; leave `--split {name}` out")
+                }
+            }));
         }
         if let (true, Some(first)) = (strict, self.missing.first()) {
             let (count, first) = (self.missing.len(), first.clone());

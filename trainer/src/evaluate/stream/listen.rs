@@ -39,7 +39,7 @@ impl Listener {
             AnyModel::Run(_) => {
                 bail!("streams are for exported models; write one with `trainer export`")
             }
-            AnyModel::Onnx(engine) => engine.into_stream(hop)?,
+            AnyModel::Onnx(engine, _) => engine.into_stream(hop)?,
             AnyModel::Int8(file) => file.engine()?.into_stream(hop),
         };
         Ok(Self(Gated::new(stream, decision.gate)))
