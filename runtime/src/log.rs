@@ -4,7 +4,7 @@
 //! its own way instead (`sd-daemon(3)`), so that `journalctl -p warning` finds what needs somebody's attention.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -32,7 +32,7 @@ pub fn start() -> Result<(), UnknownLevel> {
             text.parse().map_err(|_| UnknownLevel(text.into_owned()))?
         }
     };
-    let lines = Lines { journal: std::env::var_os("JOURNAL_STREAM").is_some() };
+    let lines = Lines { journal: is_journal() };
     tracing_subscriber::fmt()
         // Where standard error is gone there is nobody to tell.
         .log_internal_errors(false)
@@ -41,6 +41,33 @@ pub fn start() -> Result<(), UnknownLevel> {
         .with_writer(io::stderr)
         .init();
     Ok(())
+}
+
+/// Tells why the program ends, whatever the level, each reason on a line of its own.
+pub fn fatal(reasons: &[String]) {
+    let journal = is_journal();
+    for reason in reasons {
+        // Where standard error is gone there is nobody to tell.
+        let _ = io::stderr().write_all(line(Level::ERROR, reason, journal).as_bytes());
+    }
+}
+
+/// Whether standard error is the system's journal: `JOURNAL_STREAM` names that by device and inode, also to programs
+/// whose standard error is something else by now.
+#[cfg(unix)]
+fn is_journal() -> bool {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Some(journal) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    let own = io::stderr().as_fd().try_clone_to_owned();
+    let own = own.and_then(|own| std::fs::File::from(own).metadata());
+    own.is_ok_and(|own| journal.to_str() == Some(format!("{}:{}", own.dev(), own.ino()).as_str()))
+}
+
+#[cfg(not(unix))]
+const fn is_journal() -> bool {
+    false
 }
 
 /// Events as one line each.

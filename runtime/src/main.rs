@@ -7,7 +7,7 @@ mod commands;
 mod config;
 mod signals;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         // Whoever read the results has enough of them.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {}", one_line(&error));
+            runtime::log::fatal(&lines(&error));
             ExitCode::FAILURE
         }
     }
@@ -31,10 +31,15 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// The error on one line, or several mistakes each on its own; messages contain their causes.
-pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    if let Some(config::Mistakes(mistakes)) = error.downcast_ref() {
-        return mistakes.join("\nerror: ");
+/// The error on one line, or several mistakes each on its own.
+fn lines(error: &anyhow::Error) -> Vec<String> {
+    match error.downcast_ref() {
+        Some(config::Mistakes(mistakes)) => mistakes.clone(),
+        None => vec![one_line(error)],
     }
+}
+
+/// The error on one line; messages contain their causes.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -4,11 +4,13 @@ mod overload;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use audio::{AudioError, Resampler};
+use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta};
 use models::stream::{Change, Decider, Q15, SettingsError, from_f32};
 
@@ -17,6 +19,7 @@ use crate::sink::Sink;
 
 use overload::{Overload, Relief};
 pub use stats::{Stats, quantile};
+use told::Told;
 
 /// Why a stream ends before its source does.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,7 @@ struct Windows<S> {
     posteriors: Vec<f32>,
     rounded: Vec<Q15>,
     decider: Decider<Vec<Q15>>,
+    told: Told,
     stats: Stats,
     overload: Overload,
     hop: u64,
@@ -97,6 +101,7 @@ impl<S: Stream> Pipeline<S> {
                 posteriors: vec![0.0; classes],
                 rounded: vec![0; classes],
                 decider,
+                told: Told::new(decision),
                 stats: Stats::default(),
                 overload: Overload::new(rate_hz, window, decision.hop),
                 hop: u64::from(decision.hop.max(1)),
@@ -115,6 +120,21 @@ impl<S: Stream> Pipeline<S> {
     pub fn start_at(&mut self, position: u64) {
         assert_eq!(self.windows.position, 0, "nothing has been heard");
         (self.windows.origin, self.windows.position) = (position, position);
+    }
+
+    /// Takes note of what the pipeline before this one has told, so that the same sound is not told twice. Tags end with
+    /// the pipeline that has begun them: nothing of them is told twice anyway.
+    pub fn know<T: Stream>(&mut self, before: &Pipeline<T>) {
+        let (here, there) = (self.windows.stream.meta(), before.meta());
+        if here.arch.task == Task::MultiLabel {
+            return;
+        }
+        let class = |class: usize| {
+            let label = there.labels.get(class)?;
+            here.labels.iter().position(|known| known == label)
+        };
+        let scale = f64::from(here.arch.sample_rate_hz) / f64::from(there.arch.sample_rate_hz);
+        self.windows.told.inherit(&before.windows.told, class, scale);
     }
 
     /// Rate of the samples pushed, in Hz.
@@ -195,7 +215,7 @@ impl<S: Stream> Windows<S> {
                 (left, _) => ((left as usize).min(samples.len()), false),
             };
             self.spent += start.elapsed();
-            sink.samples(&samples[..taken]);
+            sink.samples(self.position, &samples[..taken]);
             samples = &samples[taken..];
             self.position += taken as u64;
             if self.leave_samples > 0 {
@@ -233,27 +253,35 @@ impl<S: Stream> Windows<S> {
         for (rounded, posterior) in self.rounded.iter_mut().zip(&self.posteriors) {
             *rounded = from_f32(*posterior);
         }
-        let Self { decider, rounded, stats, .. } = self;
-        let mut told = Ok(());
-        decider.push(rounded, end, |change| tell(change, stats, sink, &mut told));
-        told.map_err(PipelineError::Output)
+        self.told.hear(&self.posteriors);
+        let Self { decider, rounded, told, stats, .. } = self;
+        let mut written = Ok(());
+        decider.push(rounded, end, |change| tell(change, told, stats, sink, &mut written));
+        written.map_err(PipelineError::Output)
     }
 
     fn finish(&mut self, sink: &mut dyn Sink) -> Result<(), PipelineError> {
-        let Self { decider, stats, .. } = self;
-        let mut told = Ok(());
-        decider.finish(|change| tell(change, stats, sink, &mut told));
-        told.map_err(PipelineError::Output)
+        let Self { decider, told, stats, .. } = self;
+        let mut written = Ok(());
+        decider.finish(|change| tell(change, told, stats, sink, &mut written));
+        written.map_err(PipelineError::Output)
     }
 }
 
 /// Hands on what the decision core says, unless that has failed before.
-fn tell(change: Change, stats: &mut Stats, sink: &mut dyn Sink, told: &mut io::Result<()>) {
-    if told.is_err() {
+fn tell(
+    change: Change,
+    told: &mut Told,
+    stats: &mut Stats,
+    sink: &mut dyn Sink,
+    written: &mut io::Result<()>,
+) {
+    if written.is_err() {
         return;
     }
-    *told = match change {
+    *written = match change {
         Change::Begun(event) => sink.begun(&event),
+        Change::Detected(event) if !told.is_news(&event) => Ok(()),
         Change::Detected(event) => {
             stats.events += 1;
             sink.event(&event)

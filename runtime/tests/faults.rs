@@ -252,6 +252,43 @@ fn a_source_on_its_own_thread_ends_as_it_would_without() {
     assert_eq!(error.to_string(), audio_error().to_string());
 }
 
+#[test]
+fn a_block_longer_than_the_ring_arrives_whole() {
+    struct Once(Option<Vec<f32>>, Vec<f32>);
+    impl Source for Once {
+        fn rate_hz(&self) -> u32 {
+            4000
+        }
+        fn next_block(&mut self) -> Result<Option<&[f32]>, runtime::source::SourceError> {
+            let Some(block) = self.0.take() else { return Ok(None) };
+            self.1 = block;
+            Ok(Some(&self.1))
+        }
+    }
+    let sound = sound()[..65_535].to_vec();
+    let mut source = Threaded::patient(Once(Some(sound.clone()), Vec::new()));
+    let (start, mut heard) = (Instant::now(), Vec::new());
+    while let Some(block) = source.next_block().unwrap() {
+        heard.extend_from_slice(block);
+        assert!(start.elapsed() < Duration::from_secs(60), "{} samples came", heard.len());
+    }
+    assert_eq!((heard == sound, source.health()), (true, Health::default()));
+    assert_eq!(source.arrived(), 0);
+}
+
+#[test]
+fn what_has_come_is_counted() {
+    let clock = SystemClock::default();
+    let device = FaultyDevice::new(RATE_HZ, sound(), Vec::new(), clock);
+    let mut source = Threaded::live(device.open().unwrap());
+    let start = Instant::now();
+    while source.arrived() < u64::from(RATE_HZ / 10) {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(source.next_block().unwrap().unwrap().len(), RATE_HZ as usize / 10);
+}
+
 /// The engine's streams pass over windows without a trace.
 #[test]
 fn windows_that_are_passed_over_change_no_other() {

@@ -5,9 +5,18 @@ use anyhow::{Result, ensure};
 use super::print_line;
 use crate::cli::Doctor;
 
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Good,
+    Bad,
+    /// Good or bad, nobody has asked for it.
+    Aside,
+}
+
 /// The outcome of one check.
 struct Finding {
-    good: bool,
+    outcome: Outcome,
     what: String,
     /// What to do, where there is something to do.
     advice: Option<String>,
@@ -15,11 +24,19 @@ struct Finding {
 
 impl Finding {
     fn good(what: impl Into<String>) -> Self {
-        Self { good: true, what: what.into(), advice: None }
+        Self { outcome: Outcome::Good, what: what.into(), advice: None }
     }
 
     fn bad(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { good: false, what: what.into(), advice: Some(advice.into()) }
+        Self { outcome: Outcome::Bad, what: what.into(), advice: Some(advice.into()) }
+    }
+
+    #[cfg_attr(
+        not(feature = "microphone"),
+        expect(dead_code, reason = "there are several microphones only")
+    )]
+    fn aside(self) -> Self {
+        Self { outcome: Outcome::Aside, advice: None, ..self }
     }
 }
 
@@ -33,12 +50,18 @@ pub(super) fn run(args: &Doctor) -> Result<()> {
     findings.push(load());
     findings.extend(model(args));
     for finding in &findings {
-        print_line(&format!("{}  {}", if finding.good { "ok " } else { "BAD" }, finding.what))?;
+        let mark = match finding.outcome {
+            Outcome::Good => "ok ",
+            Outcome::Bad => "BAD",
+            Outcome::Aside => "-- ",
+        };
+        print_line(&format!("{mark}  {}", finding.what))?;
         if let Some(advice) = &finding.advice {
             print_line(&format!("     {advice}"))?;
         }
     }
-    let bad = findings.iter().filter(|finding| !finding.good);
+    findings.retain(|finding| finding.outcome != Outcome::Aside);
+    let bad = findings.iter().filter(|finding| finding.outcome == Outcome::Bad);
     let bad: Vec<&str> = bad.map(|finding| finding.what.as_str()).collect();
     ensure!(
         bad.is_empty(),
@@ -53,9 +76,6 @@ pub(super) fn run(args: &Doctor) -> Result<()> {
 /// Whether the sound devices of Linux may be read.
 #[cfg(target_os = "linux")]
 fn permissions() -> Vec<Finding> {
-    use std::fs::File;
-    use std::io::ErrorKind;
-
     let entries = std::fs::read_dir("/dev/snd").into_iter().flatten().flatten();
     // pcmC1D0c: card 1, device 0, capture.
     let capture = entries.filter(|entry| {
@@ -69,22 +89,32 @@ fn permissions() -> Vec<Finding> {
             "plug the microphone in and look at `lsusb` and `cat /proc/asound/cards`; a HAT needs its overlay in /boot/firmware/config.txt",
         )];
     }
-    let check = |path: &std::path::PathBuf| match File::open(path) {
+    paths.iter().map(|path| permission(path)).collect()
+}
+
+/// Whether a device may be read, without waiting until it is free.
+#[cfg(target_os = "linux")]
+fn permission(path: &std::path::Path) -> Finding {
+    use std::io::ErrorKind;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let at_once = nix::libc::O_NONBLOCK;
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(at_once).open(path);
+    match opened.map_err(|error| (error.kind(), error)) {
         Ok(_) => Finding::good(format!("{}: may be read", path.display())),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Finding::bad(
+        Err((ErrorKind::PermissionDenied, _)) => Finding::bad(
             format!("{}: may not be read", path.display()),
             "`sudo usermod -aG audio $USER`, then log in again; the service's user is in that group already",
         ),
-        Err(error) if error.kind() == ErrorKind::ResourceBusy => Finding::bad(
+        Err((ErrorKind::ResourceBusy | ErrorKind::WouldBlock, _)) => Finding::bad(
             format!("{}: another program is listening", path.display()),
-            "`fuser -v /dev/snd/*` tells which; end it, or let both go through PipeWire or `dsnoop`",
+            "`fuser -v /dev/snd/*` tells which, the service perhaps; end it, or let both go through PipeWire or `dsnoop`",
         ),
-        Err(error) => Finding::bad(
+        Err((_, error)) => Finding::bad(
             format!("{}: {error}", path.display()),
             "unplug it and plug it in again; `dmesg` tells more",
         ),
-    };
-    paths.iter().map(check).collect()
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -98,20 +128,9 @@ fn microphones(args: &Doctor) -> Vec<Finding> {
         Ok(devices) => devices,
         Err(error) => return vec![Finding::bad(error.to_string(), "is the sound system running?")],
     };
-    let mut findings = Vec::new();
-    for device in &devices {
-        findings.push(match (&device.formats, &device.chosen) {
-            (Ok(_), Some(chosen)) => Finding::good(format!("'{}' offers {chosen}", device.name)),
-            (Ok(_), None) => Finding::bad(
-                format!("'{}' offers no usable format", device.name),
-                "`runtime devices` lists what it offers; take another one with --device",
-            ),
-            (Err(reason), _) => Finding::bad(
-                format!("'{}' cannot be used now: {reason}", device.name),
-                "another program may be using it: `fuser -v /dev/snd/*`",
-            ),
-        });
-    }
+    let wanted = args.microphone.device.as_deref();
+    let mut findings: Vec<Finding> =
+        devices.iter().map(|device| microphone(device, wanted)).collect();
     if devices.is_empty() {
         let advice = "without a microphone, `runtime stream` reads recordings and pipes";
         findings.push(Finding::bad("the sound system knows no microphone", advice));
@@ -119,6 +138,26 @@ fn microphones(args: &Doctor) -> Vec<Finding> {
         findings.push(level(args));
     }
     findings
+}
+
+/// What a microphone offers; it only matters of the one that is wanted, or else of the default one.
+#[cfg(feature = "microphone")]
+fn microphone(device: &runtime::source::InputDevice, wanted: Option<&str>) -> Finding {
+    let finding = match (&device.formats, &device.chosen) {
+        (Ok(_), Some(chosen)) => Finding::good(format!("'{}' offers {chosen}", device.name)),
+        (Ok(_), None) => Finding::bad(
+            format!("'{}' offers no usable format", device.name),
+            "`runtime devices` lists what it offers; take another one with --device",
+        ),
+        (Err(reason), _) => Finding::bad(
+            format!("'{}' cannot be used now: {reason}", device.name),
+            "another program may be using it: `fuser -v /dev/snd/*`",
+        ),
+    };
+    let is_wanted = wanted.map_or(device.is_default, |wanted| {
+        [&device.name, &device.description].into_iter().any(|name| name == wanted)
+    });
+    if is_wanted { finding } else { finding.aside() }
 }
 
 #[cfg(not(feature = "microphone"))]
@@ -252,4 +291,39 @@ fn model(args: &Doctor) -> Option<Finding> {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_that_is_not_free_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        // A pipe into which nobody writes keeps whoever opens it waiting, as a device does that is taken.
+        let pipe = folder.path().join("pcmC0D0c");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(permission(&pipe).outcome, Outcome::Good);
+        assert_eq!(permission(&folder.path().join("none")).outcome, Outcome::Bad);
+    }
+
+    #[cfg(feature = "microphone")]
+    #[test]
+    fn microphones_that_nobody_wants_may_be_broken() {
+        let device = |name: &str, is_default| runtime::source::InputDevice {
+            name: name.to_owned(),
+            description: format!("{name}, a card"),
+            is_default,
+            formats: Err("it has no input".to_owned()),
+            chosen: None,
+        };
+        let outcome =
+            |name, is_default, wanted| microphone(&device(name, is_default), wanted).outcome;
+        assert_eq!(outcome("default", true, None), Outcome::Bad);
+        assert_eq!(outcome("default", true, Some("mic")), Outcome::Aside);
+        assert_eq!(outcome("mic", false, None), Outcome::Aside);
+        assert_eq!(outcome("mic", false, Some("mic")), Outcome::Bad);
+        assert_eq!(outcome("mic", false, Some("mic, a card")), Outcome::Bad);
+    }
 }

@@ -13,7 +13,7 @@ use models::stream::Event;
 use runtime::engine::Quiet;
 use runtime::engine::{Engine as _, Stream};
 use runtime::pipeline::{Pipeline, Stats};
-use runtime::sink::Sink;
+use runtime::sink::{End, Sink};
 use runtime::source::Source;
 use tracing::{debug, info, warn};
 
@@ -78,7 +78,8 @@ impl Session {
         let fed = self.feed(source, control);
         // The samples before a fault count, so they are classified before it is told.
         self.pipeline.finish(self.sink.as_mut())?;
-        self.sink.finish();
+        let stopped = control.signals.stop.load(Ordering::Relaxed);
+        self.sink.finish(if stopped { End::Stop } else { End::Stream });
         fed?;
         if let Some(Quiet { windows, quiet }) = self.pipeline.quiet() {
             let share = 100.0 * quiet as f64 / windows.max(1) as f64;
@@ -96,8 +97,8 @@ impl Session {
 
     fn feed(&mut self, source: &mut impl Source, control: &Control<'_>) -> Result<()> {
         let rate_hz = source.rate_hz();
-        let most = |seconds: f64| (seconds * f64::from(rate_hz)).round() as usize;
-        let mut left = control.seconds.map_or(usize::MAX, most);
+        let most = |seconds: f64| (seconds * f64::from(rate_hz)).round() as u64;
+        let mut left = control.seconds.map_or(u64::MAX, most);
         let mut watch = Watch::new(rate_hz, control.live);
         let mut recent = VecDeque::new();
         self.reporter.start()?;
@@ -105,22 +106,44 @@ impl Session {
             if control.signals.reload.swap(false, Ordering::Relaxed) {
                 self.reload(recent.make_contiguous(), rate_hz, control);
             }
-            let Some(block) = source.next_block()? else { break };
-            let block = &block[..block.len().min(left)];
-            left -= block.len();
-            watch.listen(block);
-            self.remember(block, &mut recent);
-            self.pipeline.push(block, self.sink.as_mut())?;
-            let health = source.health();
-            self.pipeline.behind(health.backlog);
-            let stats = self.pipeline.stats().clone().after(&self.past);
-            watch.look(&health, &stats);
-            self.reporter.report(&health, &stats, watch.level(), self.pipeline.position());
+            match self.hear(source, left, &mut watch, &mut recent)? {
+                Some(samples) => left -= samples,
+                None => break,
+            }
+        }
+        // What has come before somebody wanted an end is heard too, without waiting for more.
+        left = left.min(source.arrived());
+        while left > 0
+            && let Some(samples @ 1..) = self.hear(source, left, &mut watch, &mut recent)?
+        {
+            left -= samples;
         }
         let stats = self.pipeline.stats().clone().after(&self.past);
         watch.finish(&source.health(), &stats);
         self.reporter.finish(&source.health(), &stats, watch.level(), self.pipeline.position());
         Ok(())
+    }
+
+    /// Classifies the next block, of which at most `most` samples count; tells how many, and `None` at the end.
+    fn hear(
+        &mut self,
+        source: &mut impl Source,
+        most: u64,
+        watch: &mut Watch,
+        recent: &mut VecDeque<f32>,
+    ) -> Result<Option<u64>> {
+        let Some(block) = source.next_block()? else { return Ok(None) };
+        let block = &block[..most.min(block.len() as u64) as usize];
+        let samples = block.len() as u64;
+        watch.listen(block);
+        self.remember(block, recent);
+        self.pipeline.push(block, self.sink.as_mut())?;
+        let health = source.health();
+        self.pipeline.behind(health.backlog);
+        let stats = self.pipeline.stats().clone().after(&self.past);
+        watch.look(&health, &stats);
+        self.reporter.report(&health, &stats, watch.level(), self.pipeline.position());
+        Ok(Some(samples))
     }
 
     /// Keeps a window's length of samples, for a model to come.
@@ -134,7 +157,8 @@ impl Session {
 
     /// Takes the settings as they are now; where something is wrong with them, the old ones stay.
     ///
-    /// The new model first hears what the old one has just heard, so that a word said at this moment is not lost.
+    /// The new model first hears what the old one has just heard, so that a word said at this moment is not lost. It
+    /// knows what has been told, so that none is told twice.
     fn reload(&mut self, recent: &[f32], rate_hz: u32, control: &Control<'_>) {
         self.reporter.pulse("RELOADING=1");
         let changed = (control.reload)(rate_hz).and_then(|mut new| {
@@ -144,16 +168,16 @@ impl Session {
             let now_s = self.pipeline.position() as f64 / old_hz;
             let recent_s = recent.len() as f64 / f64::from(rate_hz);
             new.pipeline.start_at(((now_s - recent_s).max(0.0) * new_hz).round() as u64);
-            new.pipeline.push(recent, &mut Unheard)?;
+            new.pipeline.know(&self.pipeline);
+            new.pipeline.push(recent, &mut Again(new.sink.as_mut()))?;
             new.past = self.pipeline.stats().clone().after(&self.past);
             Ok(new)
         });
         match changed {
             Ok(new) => {
-                self.sink.finish();
-                let started = self.reporter.started();
-                *self = new;
-                self.reporter.go_on(started);
+                let mut old = std::mem::replace(self, new);
+                old.sink.finish(End::Replaced);
+                self.reporter.go_on(&old.reporter);
                 info!("the configuration and the model have been read again");
             }
             Err(error) => warn!("{error}; the old configuration stays"),
@@ -162,11 +186,19 @@ impl Session {
     }
 }
 
-/// Takes results that have been told before.
-struct Unheard;
+/// Takes the results of sound that is heard once more: its windows have been told.
+struct Again<'a>(&'a mut dyn Sink);
 
-impl Sink for Unheard {
-    fn event(&mut self, _event: &Event) -> io::Result<()> {
-        Ok(())
+impl Sink for Again<'_> {
+    fn samples(&mut self, start: u64, samples: &[f32]) {
+        self.0.samples(start, samples);
+    }
+
+    fn begun(&mut self, event: &Event) -> io::Result<()> {
+        self.0.begun(event)
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.0.event(event)
     }
 }

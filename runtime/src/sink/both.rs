@@ -4,16 +4,16 @@ use std::io;
 
 use models::stream::Event;
 
-use super::Sink;
+use super::{End, Sink};
 
 /// Hands everything to both.
 #[derive(Debug)]
 pub struct Both<A, B>(pub A, pub B);
 
 impl<A: Sink, B: Sink> Sink for Both<A, B> {
-    fn samples(&mut self, samples: &[f32]) {
-        self.0.samples(samples);
-        self.1.samples(samples);
+    fn samples(&mut self, start: u64, samples: &[f32]) {
+        self.0.samples(start, samples);
+        self.1.samples(start, samples);
     }
 
     fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
@@ -31,8 +31,8 @@ impl<A: Sink, B: Sink> Sink for Both<A, B> {
         self.1.event(event)
     }
 
-    fn finish(&mut self) {
-        self.0.finish();
-        self.1.finish();
+    fn finish(&mut self, end: End) {
+        self.0.finish(end);
+        self.1.finish(end);
     }
 }

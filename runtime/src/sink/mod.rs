@@ -18,11 +18,23 @@ pub use rotating::RotatingFile;
 pub use text::TextSink;
 pub use triggers::Triggers;
 
+/// Why a sink gets no more results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The stream has ended: everything that its results have brought about is waited for.
+    Stream,
+    /// Somebody wants the program to end: what is under way is waited for, what has not begun is left out.
+    Stop,
+    /// Another sink takes over while the stream goes on: nothing is waited for, and nothing left out.
+    Replaced,
+}
+
 /// Takes the results of a stream as they come. Times are samples at the model's rate.
 pub trait Sink {
-    /// Takes the samples at the model's rate, before the results of the windows that they complete.
-    fn samples(&mut self, samples: &[f32]) {
-        let _ = samples;
+    /// Takes the samples at the model's rate from sample `start` on, before the results of the windows that they
+    /// complete.
+    fn samples(&mut self, start: u64, samples: &[f32]) {
+        let (_, _) = (start, samples);
     }
 
     /// Takes the posteriors of the window that ends just before sample `end`.
@@ -50,13 +62,15 @@ pub trait Sink {
     /// Whatever keeps the result from being written.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
-    /// Takes the end of the stream.
-    fn finish(&mut self) {}
+    /// Takes the end.
+    fn finish(&mut self, end: End) {
+        let _ = end;
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {
-    fn samples(&mut self, samples: &[f32]) {
-        (**self).samples(samples);
+    fn samples(&mut self, start: u64, samples: &[f32]) {
+        (**self).samples(start, samples);
     }
 
     fn window(&mut self, end: u64, posteriors: &[f32]) -> io::Result<()> {
@@ -71,8 +85,8 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
         (**self).event(event)
     }
 
-    fn finish(&mut self) {
-        (**self).finish();
+    fn finish(&mut self, end: End) {
+        (**self).finish(end);
     }
 }
 

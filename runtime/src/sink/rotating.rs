@@ -48,15 +48,17 @@ impl RotatingFile {
         name.into()
     }
 
+    /// Makes room for a new file. One that somebody has moved or removed leaves the older ones where they are.
     fn rotate(&mut self) -> io::Result<()> {
         self.file = None;
-        for number in (1..KEPT).rev() {
-            match fs::rename(self.numbered(number), self.numbered(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        if self.path.try_exists()? {
+            for number in (1..KEPT).rev() {
+                rename(&self.numbered(number), &self.numbered(number + 1))?;
             }
+            rename(&self.path, &self.numbered(1))?;
         }
-        fs::rename(&self.path, self.numbered(1))
+        self.bytes = 0;
+        Ok(())
     }
 
     fn try_write(&mut self, line: &[u8]) -> io::Result<()> {
@@ -78,6 +80,14 @@ impl RotatingFile {
             }
         }
         written
+    }
+}
+
+/// Renames a file, if it is there.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -134,6 +144,29 @@ mod tests {
         let mut file = RotatingFile::open(&path, 100).unwrap();
         file.write_all(b"more\n").unwrap();
         assert!(fs::metadata(&path).unwrap().len() <= 100);
+    }
+
+    #[test]
+    fn a_log_that_was_moved_or_removed_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut file = RotatingFile::open(&path, 100).unwrap();
+        let mut write = |lines: usize| {
+            (0..lines).for_each(|_| file.write_all(b"line 0000\n").unwrap());
+            file.dropped
+        };
+        write(15);
+        let older = path.with_extension("jsonl.1");
+        fs::write(&older, "an older one").unwrap();
+        fs::remove_file(&path).unwrap();
+        // Those that fill the file that is gone, and more.
+        assert_eq!(write(5 + 3), 0);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 0000\n".repeat(3));
+        assert_eq!(fs::read_to_string(&older).unwrap(), "an older one");
+        fs::rename(&path, folder.path().join("moved")).unwrap();
+        assert_eq!(write(7 + 2), 0);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 0000\n".repeat(2));
+        assert_eq!(fs::read_to_string(&older).unwrap(), "an older one");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Keeps the sound around detections and near misses, for people to listen to and to train with.
 //!
 //! A near miss is a window whose posterior alone reaches a class's threshold while nothing was
-//! detected around it. Every clip is a WAV file at the model's rate, from [`BEFORE_S`] before the window that
+//! detected in the sound that it hears. Every clip is a WAV file at the model's rate, from [`BEFORE_S`] before the window that
 //! decided to [`AFTER_S`] behind it:
 //!
 //! ```text
@@ -19,7 +19,7 @@ use audio::write_wav_i16;
 use models::meta::DecisionDefaults;
 use models::stream::Event;
 
-use super::Sink;
+use super::{End, Sink};
 use tracing::warn;
 
 /// Seconds kept before the window that decided.
@@ -99,7 +99,8 @@ impl Triggers {
         let start = end.saturating_sub(self.window + self.samples_of(BEFORE_S));
         let end = end + self.samples_of(AFTER_S);
         self.waiting = Some(Trigger { class, detected, start, end });
-        self.busy_until = end;
+        // Windows that begin before the clip's end may hold the same sound.
+        self.busy_until = end + self.window;
     }
 
     /// Writes the clip that waits if its end, or that of the stream, has come. A full disk does not end the
@@ -166,9 +167,9 @@ impl Triggers {
 }
 
 impl Sink for Triggers {
-    fn samples(&mut self, samples: &[f32]) {
+    fn samples(&mut self, start: u64, samples: &[f32]) {
         self.recent.extend(samples);
-        self.position += samples.len() as u64;
+        self.position = start + samples.len() as u64;
         let kept = self.window + self.samples_of(BEFORE_S + AFTER_S) + u64::from(self.rate_hz);
         let old = (self.recent.len() as u64).saturating_sub(kept) as usize;
         self.recent.drain(..old);
@@ -193,7 +194,7 @@ impl Sink for Triggers {
         Ok(())
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, _end: End) {
         self.write(true);
     }
 }
@@ -225,9 +226,14 @@ mod tests {
         clips
     }
 
-    fn feed(triggers: &mut Triggers, seconds: usize) {
-        for _ in 0..10 * seconds {
-            triggers.samples(&[0.25; 800]);
+    fn feed(triggers: &mut Triggers, seconds: u64) {
+        let start = triggers.position;
+        feed_from(triggers, start, seconds);
+    }
+
+    fn feed_from(triggers: &mut Triggers, start: u64, seconds: u64) {
+        for block in 0..10 * seconds {
+            triggers.samples(start + 800 * block, &[0.25; 800]);
         }
     }
 
@@ -250,7 +256,7 @@ mod tests {
         for end in [3 * S, 3 * S + 100] {
             triggers.event(&Event { class: 0, start: end - S, end, confidence: 1 << 15 }).unwrap();
         }
-        triggers.finish();
+        triggers.finish(End::Stream);
         assert_eq!(clips(folder.path()).len(), 2);
     }
 
@@ -262,8 +268,35 @@ mod tests {
         triggers.window(2 * S, &[0.1, 0.9]).unwrap();
         triggers.window(2 * S, &[0.7, 0.3]).unwrap();
         triggers.window(2 * S + 100, &[0.7, 0.3]).unwrap();
-        triggers.finish();
+        triggers.finish(End::Stream);
         assert_eq!(clips(folder.path()), [("go-near.wav".to_owned(), 12_000)]);
+    }
+
+    #[test]
+    fn a_stream_that_has_run_for_long_is_kept_at_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut triggers = triggers(folder.path(), 1 << 20);
+        feed_from(&mut triggers, 1000 * S, 3);
+        let (start, end) = (1002 * S, 1003 * S);
+        triggers.event(&Event { class: 0, start, end, confidence: 1 << 15 }).unwrap();
+        assert!(clips(folder.path()).is_empty(), "its end has not come");
+        feed(&mut triggers, 1);
+        assert_eq!(clips(folder.path()), [("go-detected.wav".to_owned(), 16_000)]);
+    }
+
+    #[test]
+    fn a_sound_that_was_detected_is_no_near_miss() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut triggers = triggers(folder.path(), 1 << 20);
+        feed(&mut triggers, 3);
+        triggers.event(&Event { class: 0, start: 2 * S, end: 3 * S, confidence: 1 << 15 }).unwrap();
+        feed(&mut triggers, 3);
+        triggers.window(3 * S + S * 14 / 10, &[0.7, 0.3]).unwrap();
+        triggers.finish(End::Stream);
+        assert_eq!(clips(folder.path()).len(), 1, "this window may hold the word");
+        triggers.window(3 * S + S * 15 / 10, &[0.7, 0.3]).unwrap();
+        triggers.finish(End::Stream);
+        assert_eq!(clips(folder.path()).len(), 2, "this one does not");
     }
 
     #[test]
@@ -276,7 +309,7 @@ mod tests {
         let mut triggers = triggers(folder.path(), 28_000);
         feed(&mut triggers, 3);
         triggers.event(&Event { class: 0, start: 2 * S, end: 3 * S, confidence: 1 << 15 }).unwrap();
-        triggers.finish();
+        triggers.finish(End::Stream);
         assert!(other.exists() && !old.exists());
         assert_eq!(clips_of_ours(folder.path()), 1);
     }

@@ -21,6 +21,17 @@ pub enum Input {
     Standard,
 }
 
+impl Input {
+    /// Whether whoever opens or reads it may have to wait for somebody else, as with a pipe.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        match self {
+            Self::Path(path) => std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()),
+            Self::Standard => true,
+        }
+    }
+}
+
 impl From<PathBuf> for Input {
     fn from(path: PathBuf) -> Self {
         if path == Path::new("-") { Self::Standard } else { Self::Path(path) }
@@ -113,6 +124,15 @@ mod tests {
     fn a_dash_is_standard_input() {
         assert_eq!(Input::from(PathBuf::from("-")), Input::Standard);
         assert_eq!(Input::from(PathBuf::from("./-")).to_string(), "./-");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_there_at_once() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(!Input::from(file.path().to_path_buf()).waits());
+        assert!(Input::Standard.waits());
+        #[cfg(unix)]
+        assert!(Input::from(PathBuf::from("/dev/zero")).waits());
     }
 
     #[test]

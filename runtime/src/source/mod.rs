@@ -44,6 +44,11 @@ pub trait Source {
     fn health(&self) -> Health {
         Health::default()
     }
+
+    /// Samples that have come and wait in memory: nobody has to wait for their blocks.
+    fn arrived(&self) -> u64 {
+        0
+    }
 }
 
 /// How a live source fares.
@@ -72,6 +77,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn health(&self) -> Health {
         (**self).health()
+    }
+
+    fn arrived(&self) -> u64 {
+        (**self).arrived()
     }
 }
 

@@ -210,4 +210,9 @@ impl<S: Source, C: Clock> Source for Reconnecting<S, C> {
             backlog: now.backlog,
         }
     }
+
+    fn arrived(&self) -> u64 {
+        let Some(source) = &self.source else { return 0 };
+        source.arrived() * u64::from(self.rate_hz) / u64::from(source.rate_hz().max(1))
+    }
 }

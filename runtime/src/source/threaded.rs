@@ -10,6 +10,8 @@ use super::{Health, Source, SourceError};
 
 /// Seconds of sound that may wait to be classified.
 const RING_SECONDS: usize = 10;
+/// Longest block handed to the ring: where there is room for one, the reader still has as much to read.
+const MOST_SECONDS: usize = RING_SECONDS / 2;
 /// Longest block delivered, as a fraction of a second.
 const BLOCKS_PER_SECOND: usize = 10;
 /// Time after which an empty block is delivered.
@@ -67,9 +69,10 @@ impl Threaded {
 
 /// Reads `source` to its end, or until nobody reads what it says.
 fn capture(mut source: impl Source, mut writer: RingWriter, inner: &Inner, patience: Duration) {
+    let most = (MOST_SECONDS * source.rate_hz() as usize).max(1);
     while !writer.is_closed() {
         match source.next_block() {
-            Ok(Some(block)) => writer.push(block, patience),
+            Ok(Some(block)) => block.chunks(most).for_each(|part| writer.push(part, patience)),
             Ok(None) => return,
             Err(error) => {
                 let reason = error.to_string();
@@ -110,5 +113,9 @@ impl Source for Threaded {
             backlog: if self.live { self.reader.backlog() } else { 0 },
             ..Health::default()
         }
+    }
+
+    fn arrived(&self) -> u64 {
+        self.reader.backlog()
     }
 }

@@ -11,7 +11,11 @@ mod log;
 mod manual;
 #[cfg(feature = "microphone")]
 mod microphone;
+#[cfg(unix)]
+mod reload;
 mod results;
+#[cfg(unix)]
+mod running;
 #[cfg(unix)]
 mod service;
 mod streaming;

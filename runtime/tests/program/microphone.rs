@@ -80,6 +80,9 @@ fn the_doctor_listens_and_measures() {
     assert!(found.contains("ok   'recording' offers 48000 Hz, 1 channel, i16\n"), "{found}");
     assert!(found.contains("ok   'recording' is heard: ["), "{found}");
     assert!(found.contains("the model takes "), "{found}");
+    let found = doctor(&path, &["--device", "studio", "--seconds", "1"]);
+    assert!(found.contains("--   'recording' offers "), "{found}");
+    assert!(found.contains("BAD  no microphone called 'studio'; "), "{found}");
     let found = doctor(&path, &["--device", "recording", "--channel", "99"]);
     assert!(
         found.contains("BAD  microphone 'recording' cannot be used: it has no channel 99\n"),

@@ -1,54 +1,12 @@
 //! A program that nobody watches: signals, logs, commands, status, metrics.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use prost::Message;
-
-use crate::common::model::{tiny_meta, tiny_proto};
 use crate::common::{Bench, fail, pipe, program, s16le, sound, succeed, text};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A running `stream` that reads a pipe.
-struct Running {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    /// Lines of standard output and of standard error.
-    results: Receiver<String>,
-    notes: Receiver<String>,
-}
-
-fn lines(reader: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        BufReader::new(reader).lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
-    });
-    receiver
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        command.args(["--raw", "s16le:16000:1", "-"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let results = lines(child.stdout.take().unwrap());
-        let notes = lines(child.stderr.take().unwrap());
-        Self { stdin: child.stdin.take(), child, results, notes }
-    }
-
-    fn hear(&mut self, samples: &[f32]) {
-        self.stdin.as_mut().unwrap().write_all(&s16le(samples)).unwrap();
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-}
+use crate::running::{PATIENCE, Running, wait};
 
 #[test]
 fn a_request_to_stop_keeps_what_was_heard() {
@@ -60,47 +18,67 @@ fn a_request_to_stop_keeps_what_was_heard() {
         running.hear(&sound()[19_200..24_000]);
         running.signal(signal);
         // The pipe is still open: nobody else ends it.
-        assert!(running.child.wait().unwrap().success(), "{signal}");
+        assert!(wait(&mut running.child).success(), "{signal}");
+    }
+}
+
+/// Waits until a process takes SIGTERM itself.
+#[cfg(target_os = "linux")]
+fn wait_for_signals(process: u32) {
+    const TERM: u64 = 1 << 14;
+    let start = std::time::Instant::now();
+    let blocked = || -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    while blocked().is_none_or(|mask| mask & TERM == 0) {
+        assert!(start.elapsed() < PATIENCE, "it does not start");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_that_says_nothing_can_be_left() {
+    let bench = Bench::new();
+    let named = bench.path("named");
+    assert!(Command::new("mkfifo").arg(&named).status().unwrap().success());
+    for input in ["-", text(&named)] {
+        let mut command = bench.command("stream");
+        let mut child = command.arg(input).stdin(Stdio::piped()).spawn().unwrap();
+        wait_for_signals(child.id());
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(wait(&mut child).success(), "{input}");
     }
 }
 
 #[test]
-fn a_new_configuration_is_taken_without_losing_the_stream() {
+fn what_waits_in_memory_is_classified_before_the_end() {
     let bench = Bench::new();
-    let config = bench.path("runtime.toml");
-    let write = |content: &str| std::fs::write(&config, content).unwrap();
-    write("model = 'model.onnx'\nthreshold = 1.0");
-    let mut running = Running::start(program().args(["stream", "--config", text(&config)]));
-    running.hear(&sound()[..17_000]);
-    std::thread::sleep(Duration::from_millis(500));
-    // A model that is none, and a setting that is none: the old ones stay.
-    for (content, problem) in [
-        ("model = 'runtime.toml'", "runtime.toml: not a model; export one with `trainer export`"),
-        ("modle = 'model.onnx'", "unknown key `modle`; did you mean `model`?"),
-    ] {
-        write(content);
-        running.signal("-HUP");
-        let told = running.notes.recv_timeout(PATIENCE).unwrap();
-        assert!(told.starts_with("warning: ") && told.contains(problem), "{told}");
-        assert!(told.ends_with("; the old configuration stays"), "{told}");
-    }
-    write("model = 'other.onnx'");
-    std::fs::write(bench.path("other.onnx"), tiny_proto(&tiny_meta()).encode_to_vec()).unwrap();
-    running.signal("-HUP");
-    let told = running.notes.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(told, "note: the configuration and the model have been read again");
-    running.hear(&sound()[17_000..]);
-    drop(running.stdin.take());
-    assert!(running.child.wait().unwrap().success());
-    let found: Vec<String> = running.results.iter().collect();
-    // The word that was under way is heard by the new model, at its time.
-    let expected = succeed(bench.command("stream").arg(&bench.recording));
-    let expected: Vec<&str> = expected.lines().collect();
-    assert_eq!(found.len(), expected.len());
-    // Its windows begin where it began, so at most a hop of 25 ms apart.
-    let start = |line: &str| line.split_whitespace().next().unwrap().parse::<f64>().unwrap();
-    assert!(found[0].contains("low") && found[1].contains("high"), "{found:?}");
-    assert!((start(&found[1]) - start(expected[1])).abs() <= 0.05, "{found:?}");
+    let mut command = bench.command("stream");
+    command.args(["--format", "json", "--posteriors", "--hop", "5"]);
+    command.args(["--raw", "s16le:16000:1", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Nobody reads the results, so after some seconds of sound the program waits with writing. It goes on reading.
+    let silence = |seconds: f64| vec![0.0; (16_000.0 * seconds) as usize];
+    let high = &sound()[28_800..38_400];
+    let samples = [&silence(8.0)[..], high, &silence(4.4)[..]].concat();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&s16le(&samples)).unwrap();
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    std::thread::sleep(Duration::from_millis(300));
+    let mut told = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(wait(&mut child).success());
+    assert!(
+        told.contains("\"label\":\"high\""),
+        "it hears the first {} lines",
+        told.lines().count()
+    );
+    drop(stdin);
 }
 
 #[test]

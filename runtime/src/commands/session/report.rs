@@ -60,14 +60,13 @@ impl Reporter {
         Ok(())
     }
 
-    /// When the program was started.
-    pub(super) const fn started(&self) -> Instant {
-        self.started
-    }
-
-    /// Takes the place of another one that was started then.
-    pub(super) fn go_on(&mut self, started: Instant) {
-        self.started = started;
+    /// Takes the place of another one. Metrics stay where they are served.
+    pub(super) fn go_on(&mut self, before: &Self) {
+        self.started = before.started;
+        if before.metrics_port.is_some() && self.metrics_port != before.metrics_port {
+            warn!("metrics are served at another port, or not at all, only after a restart");
+            self.metrics_port = before.metrics_port;
+        }
         if let Some(Err(error)) = self.metrics_port.map(server) {
             warn!("metrics cannot be served: {error}");
         }

@@ -185,6 +185,10 @@ impl Source for Microphone {
             ..Health::default()
         }
     }
+
+    fn arrived(&self) -> u64 {
+        self.reader.as_ref().map_or(0, RingReader::backlog)
+    }
 }
 
 impl Drop for Microphone {
