@@ -1,6 +1,7 @@
-//! The decision core in fixed memory, and the engine against its reference.
+//! The decision core in fixed memory; the engine against its reference and its golden runs.
 
 mod engine;
+mod golden;
 pub(crate) mod random;
 mod reference;
 
