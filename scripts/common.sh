@@ -29,3 +29,12 @@ need_packages() {
 need_rust() {
     command -v cargo >/dev/null || fail "no Rust found; install it from https://rustup.rs and run this again"
 }
+
+# ONNX's own tools for the tests that have them check files: AURICLE_CHECK_PYTHON, the Python of a virtual environment
+# of pinned packages.
+check_python() {
+    source scripts/peers/environment.sh
+    peers_python requirements-check.txt
+    AURICLE_CHECK_PYTHON=$(realpath -s "$PYTHON")
+    export AURICLE_CHECK_PYTHON
+}

@@ -36,11 +36,19 @@ pub enum CheckError {
 /// # Errors
 /// The file cannot be run, or differs by more than [`TOLERANCE`].
 pub fn check(path: &Path, net: &Network, compute: &Compute) -> Result<f32, CheckError> {
-    compare(path, |samples, task| {
-        let samples = TensorData::new(samples.to_vec(), [1, samples.len()]);
-        let x = Tensor::<2>::from_data(samples, compute.inference_device());
-        posteriors(net.forward(x, compute), task)
-    })
+    compare(path, |samples, task| of_network(net, samples, task, compute))
+}
+
+/// Posteriors that a network itself computes of a window.
+pub(super) fn of_network(
+    net: &Network,
+    samples: &[f32],
+    task: Task,
+    compute: &Compute,
+) -> Vec<f32> {
+    let samples = TensorData::new(samples.to_vec(), [1, samples.len()]);
+    let x = Tensor::<2>::from_data(samples, compute.inference_device());
+    posteriors(net.forward(x, compute), task)
 }
 
 /// Posteriors of logits `[1, N]`.

@@ -1,6 +1,8 @@
-//! Every kind of network: Burn against the exported file in the runtime's engine.
+//! Every kind of network: Burn against the exported file in the runtime's engine, and that in ONNX Runtime.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use burn::module::Module as _;
 use burn::optim::{AdamWConfig, GradientsParams};
@@ -46,13 +48,50 @@ fn meta(arch: &ArchSpec) -> ModelMeta {
     }
 }
 
-fn check(name: &str, arch: &ArchSpec, steps: u64) {
+/// Compares a network with its file in the runtime's engine, and returns the file.
+///
+/// It stays in the folder, and beside it for `scripts/peers/parity.py`, as little-endian f32, the windows (`.windows`) and
+/// what the network said of them (`.posteriors`).
+fn check(folder: &Path, name: &str, arch: &ArchSpec, steps: u64) -> PathBuf {
     let compute = Compute::cpu();
     let net = network(arch, steps, &compute);
-    let file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
-    std::fs::write(file.path(), onnx::encode(&fold::fold(&net), &meta(arch))).unwrap();
-    let difference = check::check(file.path(), &net, &compute);
+    let file = folder.join(format!("{name}.onnx"));
+    std::fs::write(&file, onnx::encode(&fold::fold(&net), &meta(arch))).unwrap();
+    let (mut windows, mut posteriors) = (Vec::<u8>::new(), Vec::<u8>::new());
+    let difference = check::compare(&file, |samples, task| {
+        let own = check::of_network(&net, samples, task, &compute);
+        windows.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        posteriors.extend(own.iter().flat_map(|posterior| posterior.to_le_bytes()));
+        own
+    });
     assert!(difference.is_ok(), "{name}: {}", difference.unwrap_err());
+    std::fs::write(file.with_extension("windows"), windows).unwrap();
+    std::fs::write(file.with_extension("posteriors"), posteriors).unwrap();
+    file
+}
+
+/// A Python with ONNX Runtime, where there is one.
+fn python() -> Option<OsString> {
+    let python = std::env::var_os("AURICLE_CHECK_PYTHON");
+    if python.is_none() {
+        println!(
+            "skipped ONNX Runtime: AURICLE_CHECK_PYTHON names no Python with onnx and onnxruntime; scripts/test sets it up"
+        );
+    }
+    python
+}
+
+/// Compares what [`check`] left behind with ONNX Runtime, all files in one process.
+fn check_in_onnx_runtime(python: &OsStr, files: &[PathBuf]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let output = Command::new(python)
+        .arg(root.join("scripts/peers/parity.py"))
+        .args(["--tolerance", &check::TOLERANCE.to_string()])
+        .args(files)
+        .output()
+        .unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// All presets, with the rarer ways to write their names.
@@ -74,20 +113,32 @@ fn narrow(mut arch: ArchSpec, times: u16) -> ArchSpec {
 
 #[test]
 fn every_preset_runs_as_it_was_trained_with_few_channels() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
     for name in presets() {
         let arch = narrow(preset(&name, 5).unwrap(), 32);
-        check(&name, &arch, 1);
+        files.push(check(folder.path(), &name, &arch, 1));
         if name.starts_with("rese") {
-            check(&name, &ArchSpec { task: Task::MultiLabel, ..arch }, 0);
+            let (name, task) = (format!("{name}-tags"), Task::MultiLabel);
+            files.push(check(folder.path(), &name, &ArchSpec { task, ..arch }, 0));
         }
+    }
+    if let Some(python) = python() {
+        check_in_onnx_runtime(&python, &files);
     }
 }
 
 #[test]
 #[ignore = "takes minutes; scripts/test-all runs it"]
 fn every_preset_runs_as_it_was_trained() {
+    let python = python();
     for name in presets() {
-        check(&name, &preset(&name, 31).unwrap(), 0);
+        // Files of 100 MB: each goes before the next one comes.
+        let folder = tempfile::tempdir().unwrap();
+        let file = check(folder.path(), &name, &preset(&name, 31).unwrap(), 0);
+        if let Some(python) = &python {
+            check_in_onnx_runtime(python, &[file]);
+        }
     }
 }
 
