@@ -471,6 +471,18 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_settings_that_documents_name_are_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let files: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            let config = FitConfig::read(&file).unwrap();
+            assert_ne!(config, FitConfig::of_recipe(config.recipe), "{}", file.display());
+        }
+    }
+
+    #[test]
     fn trained_weights_learn_slowly_unless_they_are_frozen() {
         let rate = |text: &str, flags: &str| from_text(text, flags).unwrap().learning_rate;
         let usual = rate("", "");
