@@ -17,7 +17,8 @@ mod kernel;
 use models::stream::{Detector, Q15};
 
 pub use engine::{
-    Engine, EngineError, Observer, Part, Prepared, memory_words, window_memory_words,
+    Engine, EngineError, Observer, Part, Prepared, memory_words, roomy_memory_words,
+    window_memory_words,
 };
 
 /// The decision core in `LEN` 16-bit words of static memory; see [`memory_len`].

@@ -16,14 +16,12 @@ mod passes;
 #[cfg(not(feature = "gates"))]
 #[path = "no_passes.rs"]
 mod passes;
-#[cfg(feature = "gates")]
-mod step;
 mod window;
 
 use core::convert::Infallible;
 use core::fmt;
 
-use models::q8::{MemoryPlan, Model, PassPlan};
+use models::q8::{MemoryPlan, Model};
 use models::stream::{Gate, Q15, RollingWindows};
 
 pub use crate::kernel::Prepared;
@@ -87,26 +85,43 @@ impl fmt::Display for EngineError {
     }
 }
 
-/// 32-bit words of memory that [`Engine::new`] wants.
+/// 32-bit words of memory that [`Engine::new`] wants at least.
 ///
 /// # Errors
 /// [`EngineError::NoHop`].
 pub fn memory_words(model: &Model<'_>, hop: u32) -> Result<usize, EngineError> {
+    words_within(model, hop, 0)
+}
+
+/// 32-bit words of memory with which [`Engine::new`] has the least work: with the maps of all gates kept, no convolution is
+/// computed twice for a window. Of networks without gates the same as [`memory_words`].
+///
+/// With less, the maps of as many gates are kept as fit, those of the last ones first.
+///
+/// # Errors
+/// [`EngineError::NoHop`].
+pub fn roomy_memory_words(model: &Model<'_>, hop: u32) -> Result<usize, EngineError> {
+    words_within(model, hop, usize::MAX)
+}
+
+/// The words that an engine uses of so many, or that it wants at least.
+fn words_within(model: &Model<'_>, hop: u32, given: usize) -> Result<usize, EngineError> {
     if hop == 0 {
         return Err(EngineError::NoHop);
     }
     Ok(match model.arch().is_chain() {
         true => words(model, &MemoryPlan::new(model, hop)),
-        false => passes::words(model),
+        false => passes::words(&passes::plan(model, given)),
     })
 }
 
-/// 32-bit words of memory that [`Engine::for_windows`] wants.
+/// 32-bit words of memory that [`Engine::for_windows`] wants at least; of networks with gates the same as for
+/// [`Engine::new`], with the same use for more.
 #[must_use]
 pub fn window_memory_words(model: &Model<'_>) -> usize {
     match model.arch().is_chain() {
         true => words(model, &MemoryPlan::for_windows(model)),
-        false => passes::words(model),
+        false => passes::words(&passes::plan(model, 0)),
     }
 }
 
@@ -121,6 +136,8 @@ impl<'m, 'r> Engine<'m, 'r> {
     ///
     /// Windows that are quiet by the gate of the model's decision settings have posteriors of 0; of them only the
     /// columns that others share are computed.
+    ///
+    /// More memory than [`memory_words`] saves networks with gates work, up to [`roomy_memory_words`].
     ///
     /// # Errors
     /// A hop of 0, or less memory than [`memory_words`].
@@ -144,11 +161,11 @@ impl<'m, 'r> Engine<'m, 'r> {
         gate: Gate,
         memory: &'r mut [u32],
     ) -> Result<Self, EngineError> {
-        let (needed, given) = (passes::words(model), memory.len());
+        let plan = passes::plan(model, memory.len());
+        let (needed, given) = (passes::words(&plan), memory.len());
         if given < needed {
             return Err(EngineError::Memory { needed, given });
         }
-        let plan = PassPlan::new(model.arch());
         let (window, hop) = (plan.samples, hop as usize);
         let (samples, memory) = level::take::<i16>(memory, window);
         let samples = RollingWindows::new(samples, window, hop);

@@ -12,8 +12,12 @@ use super::observer::Observer;
 #[derive(Debug)]
 pub(super) struct Passes<'m, 'r>(Infallible, PhantomData<(&'m (), &'r ())>);
 
-/// No model that could be read needs any.
-pub(super) const fn words(_: &Model<'_>) -> usize {
+/// No model that could be read needs one.
+pub(super) fn plan(_: &Model<'_>, _: usize) -> PassPlan {
+    unreachable!("the reader refuses networks that are no chains")
+}
+
+pub(super) const fn words(_: &PassPlan) -> usize {
     0
 }
 

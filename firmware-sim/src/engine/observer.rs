@@ -13,7 +13,8 @@ pub enum Part {
     Tail,
 }
 
-/// Sees what an engine computes, in the order in which it does.
+/// Sees what an engine computes, in the order in which it does: each column once, also where networks with gates
+/// compute it for every pass over a window. The order of columns within a layer depends on nothing but the samples.
 pub trait Observer {
     /// A column of layer `layer` (0 is the stem, then blocks and head), behind ReLU and pooling.
     fn column(&mut self, layer: usize, part: Part, values: &[i16]) {

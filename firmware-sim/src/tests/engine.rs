@@ -1,14 +1,18 @@
 //! The streaming engine against the whole-window reference, bit for bit.
 
-use models::arch::{ArchSpec, Part as Role};
+use models::arch::{ArchSpec, Node, Op, Part as Role};
 use models::q8::{Model, Parts};
 use models::stream::{Gate, Q15};
 use proptest::prelude::*;
 use std::vec;
 use std::vec::Vec;
 
-use super::{random, reference};
-use crate::{Engine, EngineError, Prepared, memory_words};
+use super::random;
+use super::reference::{self, Map};
+use crate::{
+    Engine, EngineError, Observer, Part, Prepared, memory_words, roomy_memory_words,
+    window_memory_words,
+};
 
 type Windows = Vec<(Vec<Q15>, u64)>;
 
@@ -124,20 +128,77 @@ proptest! {
     #[test]
     fn every_kind_equals_the_reference(
         arch in random::any_arch(), seed: u64, hop in 1..200usize,
-        chunks in prop::collection::vec(1..300usize, 1..6), before in 0..500usize,
+        chunks in prop::collection::vec(1..300usize, 1..6), before in 0..500usize, percent in 0..120usize,
     ) {
         let parts = random::model(&arch, seed);
         let bytes = parts.encode();
         let model = Model::parse(&bytes).unwrap();
-        let mut memory = vec![0xDEAD_BEEF; memory_words(&model, hop as u32).unwrap()];
-        let mut engine = Engine::new(&model, hop as u32, &mut memory).unwrap();
+        let least = memory_words(&model, hop as u32).unwrap();
+        let most = roomy_memory_words(&model, hop as u32).unwrap();
         let mut noise = random::Noise(seed);
-        stream(&mut engine, &noise.samples(before), &chunks);
-        engine.reset();
+        let forgotten = noise.samples(before);
         let samples = noise.samples(arch.window as usize + 3 * hop + 7);
-        let found = stream(&mut engine, &samples, &chunks);
-        prop_assert_eq!(found, expected(&parts, &samples, hop));
+        let expected = expected(&parts, &samples, hop);
+        for words in [least, least + (most - least) * percent / 100, most] {
+            let mut memory = vec![0xDEAD_BEEF; words];
+            let mut engine = Engine::new(&model, hop as u32, &mut memory).unwrap();
+            stream(&mut engine, &forgotten, &chunks);
+            engine.reset();
+            prop_assert_eq!(&stream(&mut engine, &samples, &chunks), &expected);
+        }
+        let mut memory = vec![0; least - 1];
+        let refused = Engine::new(&model, hop as u32, &mut memory).unwrap_err();
+        prop_assert_eq!(refused, EngineError::Memory { needed: least, given: least - 1 });
     }
+
+    #[test]
+    fn an_observer_sees_each_column_once_with_any_memory(
+        arch in random::any_arch(), seed: u64, percent in 0..120usize,
+    ) {
+        let parts = random::model(&arch, seed);
+        let bytes = parts.encode();
+        let model = Model::parse(&bytes).unwrap();
+        let least = window_memory_words(&model);
+        let most = roomy_memory_words(&model, arch.window).unwrap().max(least);
+        let windows = [random::Noise(seed).samples(arch.window as usize), vec![0; arch.window as usize]];
+        let nodes = arch.nodes().unwrap();
+        let seen = |words: usize| {
+            let mut memory = vec![0xDEAD_BEEF; words];
+            let mut engine = Engine::for_windows(&model, &mut memory).unwrap();
+            windows.each_ref().map(|window| {
+                let mut columns = Columns(vec![Vec::new(); nodes.len() - 1]);
+                engine.push_observed(window, &mut columns);
+                columns.0
+            })
+        };
+        let found = seen(least);
+        for (found, window) in found.iter().zip(&windows) {
+            let maps = reference::maps(&parts, window);
+            for (index, (found, map)) in found.iter().zip(&maps).enumerate() {
+                let read = |by: &&Node| by.operands.contains(&index);
+                let whole = nodes.iter().filter(read).any(|by| matches!(by.op, Op::Mean | Op::Peaks));
+                let gate = [Role::Mean, Role::Squeeze, Role::Excite].contains(&nodes[index].part);
+                // Columns that pooling drops need not be there.
+                let fewest = if gate { 0 } else if whole { map.len() } else { 1 };
+                let most = if gate { 0 } else { map.len() };
+                prop_assert!((fewest..=most).contains(&found.len()), "node {index}");
+                prop_assert_eq!(found, &map[..found.len()], "node {}", index);
+            }
+        }
+        prop_assert_eq!(&seen(least + (most - least) * percent / 100), &found);
+        prop_assert_eq!(&seen(most), &found);
+    }
+}
+
+/// All columns of a window, node by node.
+struct Columns(Vec<Map>);
+
+impl Observer for Columns {
+    fn column(&mut self, layer: usize, _: Part, values: &[i16]) {
+        self.0[layer].push(values.iter().map(|value| (*value).into()).collect());
+    }
+
+    fn window(&mut self, _: &[Q15], _: u64) {}
 }
 
 /// Gates and shortcuts change what comes out: the random numbers do not hide them.

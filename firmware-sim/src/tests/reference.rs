@@ -8,9 +8,21 @@ use std::vec;
 use std::vec::Vec;
 
 /// A feature map: columns of channels. Gates are in Q15.
-type Map = Vec<Vec<i32>>;
+pub(super) type Map = Vec<Vec<i32>>;
 
 pub(super) fn posteriors(parts: &Parts, window: &[i16]) -> Vec<Q15> {
+    let maps = maps(parts, window);
+    let logits = &maps[maps.len() - 1][0];
+    let mut posteriors = vec![0; logits.len()];
+    match parts.arch.task {
+        Task::MultiClass => softmax(logits, &mut posteriors),
+        Task::MultiLabel => sigmoid(logits, &mut posteriors),
+    }
+    posteriors
+}
+
+/// What each node makes of a window; the classifier makes logits.
+pub(super) fn maps(parts: &Parts, window: &[i16]) -> Vec<Map> {
     let nodes = parts.arch.nodes().unwrap();
     let last = nodes.len() - 1;
     let samples: Map = window.iter().map(|sample| vec![(*sample).into()]).collect();
@@ -61,13 +73,7 @@ pub(super) fn posteriors(parts: &Parts, window: &[i16]) -> Vec<Q15> {
         };
         made.push(map);
     }
-    let logits = &made[last][0];
-    let mut posteriors = vec![0; logits.len()];
-    match parts.arch.task {
-        Task::MultiClass => softmax(logits, &mut posteriors),
-        Task::MultiLabel => sigmoid(logits, &mut posteriors),
-    }
-    posteriors
+    made
 }
 
 /// Sums and biases of all columns before pooling.

@@ -80,8 +80,13 @@ fn chip(out: &mut String, arch: &ArchSpec, hop: u32) -> anyhow::Result<()> {
         return Ok(());
     };
     write!(out, "\nint8, activations of 8 bits in all layers, {}", narrow.table()?)?;
-    let other = wide.engine;
-    writeln!(out, "  engine memory     {other:>12} B   with activations of 16 bits in all layers")?;
+    if arch.is_chain() {
+        let other = wide.engine;
+        writeln!(
+            out,
+            "  engine memory     {other:>12} B   with activations of 16 bits in all layers"
+        )?;
+    }
     Ok(())
 }
 

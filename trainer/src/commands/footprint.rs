@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use models::arch::{ArchSpec, StreamCost, Streaming};
 use models::meta::DecisionDefaults;
-use models::q8::{LayerParts, Model, Parts, Shape, passes};
+use models::q8::{LayerParts, Model, Parts, PassPlan, Shape, passes};
 use models::quant::Factor;
 use models::stream::Detector;
 use serde::Serialize;
@@ -32,6 +32,21 @@ pub(super) struct Footprint {
     cost: StreamCost,
     /// Multiply-accumulates of a hop.
     hop_macs: u64,
+    /// Passes over the samples of a window.
+    #[serde(skip)]
+    passes: usize,
+    /// The other way to compute a network with gates, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maps_kept: Option<MapsKept>,
+}
+
+/// What differs where the maps of all gates are kept: more memory, a single pass, less work.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct MapsKept {
+    /// Bytes of memory that the engine is handed.
+    engine: usize,
+    /// Multiply-accumulates of a hop.
+    hop_macs: u64,
 }
 
 impl Footprint {
@@ -44,12 +59,22 @@ impl Footprint {
         let arch = model.arch();
         let layers = arch.layers()?;
         let engine = 4 * firmware_sim::memory_words(model, hop)?;
+        let (mut passes_over, mut maps_kept) = (1, None);
         let cost = if arch.is_chain() {
             Streaming::new(arch, hop)?.cost(&layers)
         } else {
             let nodes = arch.nodes()?;
-            let work = nodes.iter().zip(passes(&nodes)).map(|(node, passes)| passes * node.macs());
-            StreamCost { tail: work.sum(), ..StreamCost::default() }
+            let work = |plan: &PassPlan| {
+                let work = nodes.iter().zip(passes(&nodes, plan));
+                work.map(|(node, passes)| passes * node.macs()).sum::<u64>()
+            };
+            let (least, roomy) = (PassPlan::new(arch), PassPlan::within(arch, usize::MAX));
+            passes_over = least.passes();
+            if least != roomy {
+                let engine = firmware_sim::roomy_memory_words(model, hop)?.saturating_mul(4);
+                maps_kept = Some(MapsKept { engine, hop_macs: work(&roomy) });
+            }
+            StreamCost { tail: work(&least), ..StreamCost::default() }
         };
         let classes = usize::from(arch.classes);
         Ok(Self {
@@ -62,12 +87,14 @@ impl Footprint {
             window_macs: layers.macs(),
             cost,
             hop_macs: cost.per_hop(),
+            passes: passes_over,
+            maps_kept,
         })
     }
 
-    /// Multiply-accumulates a second.
-    fn macs_a_second(&self) -> f64 {
-        self.hop_macs as f64 * self.windows
+    /// Multiply-accumulates a second, of so many a hop.
+    fn macs_a_second(&self, hop_macs: u64) -> f64 {
+        hop_macs as f64 * self.windows
     }
 
     /// As lines for people.
@@ -76,21 +103,27 @@ impl Footprint {
     /// Never: memory can be written to.
     pub(super) fn table(&self) -> anyhow::Result<String> {
         let mut out = String::new();
-        let Self { hop, windows, file, weights, engine, detector, cost, .. } = self;
+        let Self { hop, windows, file, weights, engine, detector, cost, hop_macs, .. } = self;
         writeln!(out, "on a chip, hop {hop} samples ({windows:.1} windows a second):")?;
         writeln!(out, "  flash for weights {weights:>12} B   (model.q8: {file} B)")?;
         writeln!(out, "  engine memory     {engine:>12} B")?;
         writeln!(out, "  detector memory   {detector:>12} B")?;
         writeln!(
             out,
-            "  MACs a window     {:>12}   ({} shared, {} edges, {} behind; {} computed whole)",
-            cost.per_hop(),
-            cost.shared,
-            cost.edges,
-            cost.tail,
-            self.window_macs,
+            "  MACs a window     {hop_macs:>12}   ({} shared, {} edges, {} behind; {} computed whole)",
+            cost.shared, cost.edges, cost.tail, self.window_macs,
         )?;
-        writeln!(out, "  MACs a second     {:>12.0}", self.macs_a_second())?;
+        writeln!(out, "  MACs a second     {:>12.0}", self.macs_a_second(*hop_macs))?;
+        if let Some(MapsKept { engine, hop_macs }) = self.maps_kept {
+            let passes = self.passes;
+            writeln!(
+                out,
+                "with the maps of all gates kept, 1 pass over a window in place of {passes}:"
+            )?;
+            writeln!(out, "  engine memory     {engine:>12} B")?;
+            writeln!(out, "  MACs a window     {hop_macs:>12}")?;
+            writeln!(out, "  MACs a second     {:>12.0}", self.macs_a_second(hop_macs))?;
+        }
         Ok(out)
     }
 }
@@ -124,4 +157,26 @@ fn blank(arch: &ArchSpec, limit: u16) -> anyhow::Result<Vec<u8>> {
     let parts =
         Parts { preset: String::new(), arch: arch.clone(), labels, decision, seed: 0, layers };
     Ok(parts.encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_a_network_with_gates_are_told() {
+        let footprint = |name| {
+            let arch = models::arch::preset(name, 12).unwrap();
+            bounds(&arch, 2187).unwrap().unwrap()[0]
+        };
+        let least = footprint("rese-nano");
+        let kept = least.maps_kept.unwrap();
+        assert!(kept.engine > least.engine && kept.hop_macs < least.hop_macs);
+        assert_eq!(kept.hop_macs, least.window_macs);
+        let told = least.table().unwrap();
+        assert!(told.contains("kept, 1 pass over a window in place of 8:"), "{told}");
+        for name in ["nano", "res2-speech"] {
+            assert!(footprint(name).maps_kept.is_none(), "{name}");
+        }
+    }
 }

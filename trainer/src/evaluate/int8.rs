@@ -1,6 +1,6 @@
 //! Posteriors of clips by the int8 engine.
 
-use firmware_sim::{Engine, Observer, Prepared, window_memory_words};
+use firmware_sim::{Engine, Observer, Prepared, roomy_memory_words, window_memory_words};
 use models::q8::Model;
 use models::stream::{Q15, to_f32};
 use rayon::prelude::*;
@@ -8,6 +8,9 @@ use rayon::prelude::*;
 use super::predict::{Predictions, empty};
 use crate::data::Clip;
 use crate::fit::batch::centre_i16;
+
+/// 32-bit words of memory that an engine may take to save work: 64 MiB.
+const MOST_WORDS: usize = 1 << 24;
 
 /// The engine on single windows, one after the other.
 pub struct Int8<'m> {
@@ -20,7 +23,9 @@ impl<'m> Int8<'m> {
     /// An engine for a model, and its weights as this machine likes them best.
     #[must_use]
     pub fn new(model: &'m Model<'m>, prepared: Option<&'m Prepared>) -> Self {
-        Self { model, prepared, memory: vec![0; window_memory_words(model)] }
+        let roomy = roomy_memory_words(model, model.arch().window);
+        let roomy = roomy.expect("a window has at least one sample").min(MOST_WORDS);
+        Self { model, prepared, memory: vec![0; roomy.max(window_memory_words(model))] }
     }
 
     /// Runs one window.

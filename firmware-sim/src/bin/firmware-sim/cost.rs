@@ -8,7 +8,7 @@
 use std::ops::AddAssign;
 
 use models::arch::LayerName;
-use models::q8::{Model, Shape, passes};
+use models::q8::{Model, PassPlan, Shape, passes};
 
 /// Positions of a pool that one pass over the weights serves.
 const POSITIONS: usize = 4;
@@ -143,7 +143,8 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(model: &Model<'_>) -> Self {
         let nodes = model.arch().nodes().expect("a parsed model's network was checked");
-        let passes = passes(&nodes);
+        // The simulator hands the engine the least memory.
+        let passes = passes(&nodes, &PassPlan::new(model.arch()));
         let layers = nodes.iter().zip(model.layers()).zip(passes);
         let layers = layers.map(|((node, layer), passes)| match node.layer {
             LayerName::Classifier => Work::classifier(layer.shape),
