@@ -25,7 +25,7 @@ def call(command, **options):
         raise Failure(f"{command[0]}: {error.strerror}") from error
     if run.returncode != 0:
         lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-        raise Failure(f"{' '.join(command[:3])}: {lines[-1]}")
+        raise Failure(f"{' '.join(command[:3])}: {lines[-1].removeprefix('error: ')}")
     return run.stdout
 
 
