@@ -204,6 +204,10 @@ pub(crate) struct Bench {
     /// Milliseconds between two windows of a stream; rounded as for `stream`.
     #[arg(long, value_name = "MS")]
     pub(crate) hop: Option<f64>,
+    /// A recording to take the windows from, over and over: WAV, FLAC, Ogg Vorbis or MP3, of any rate. [default:
+    /// noise]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
     /// Windows to measure.
     #[arg(long, value_name = "N", default_value = "200")]
     pub(crate) runs: usize,

@@ -4,28 +4,26 @@ Each program measures for itself in a process of its own, ours and theirs in tur
 """
 
 import argparse
-import array
 import importlib.metadata
-import json
 import math
 import os
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import wave
 from pathlib import Path
 
+from presets import Failure, call, call_json, make_data, make_model, sample_rate_hz, write_wav
+
 HERE = Path(__file__).parent
-RATE_HZ = 16_000
 CLASSES = 31
 BATCH = 16
-
-
-class Failure(Exception):
-    """What is wrong, in one line."""
+# Of the recording that is made where none is given.
+SECONDS = 30
+# Samples between two windows: about 7 and about 22 decisions a second.
+HOPS = (2187, 729)
 
 
 def arguments():
@@ -40,6 +38,8 @@ def arguments():
                         help="windows and training steps, or streams (default: %(default)s)")
     parser.add_argument("--rten", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--bin", type=Path, required=True, help=argparse.SUPPRESS)
+    # Where the user is: relative paths are from there.
+    parser.add_argument("--cwd", type=Path, default=Path(), help=argparse.SUPPRESS)
     for name, default, text in (
         ("--rounds", 5, "measurements of each side, in turn"),
         ("--runs", 50, "windows a measurement of latency"),
@@ -49,64 +49,76 @@ def arguments():
         parser.add_argument(name, type=count, default=default, help=f"{text} (default: %(default)s)")
     parser.add_argument("--presets", default="small,samplecnn-speech",
                         help="networks to measure (default: %(default)s)")
+    parser.add_argument("--recording", type=Path, metavar="FILE.wav",
+                        help="sound that all hear: 16 bit, mono, at the networks' rate (default: tones in noise)")
     parser.add_argument("--without-torch", action="store_true", help="do not measure training")
     return parser.parse_args()
 
 
-def call(command, **options):
-    """Runs a program and returns what it prints."""
-    command = [str(part) for part in command]
+def make_recording(path, rate_hz):
+    """Tones of changing loudness in noise, the same every time."""
+    rng = random.Random(1)
+
+    def samples():
+        for _ in range(SECONDS):
+            tone_hz, loudness = rng.uniform(100, 3000), rng.choice((0, 0.01, 0.1, 0.5))
+            for at in range(rate_hz):
+                yield loudness * math.sin(2 * math.pi * tone_hz * at / rate_hz) + rng.uniform(-0.01, 0.01)
+
+    write_wav(path, rate_hz, samples())
+
+
+def copy_recording(path, target, rate_hz):
+    """The user's recording, with the plain header that all can read."""
     try:
-        run = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+        with wave.open(str(path), "rb") as wav:
+            form = (wav.getnchannels(), wav.getsampwidth(), wav.getframerate())
+            samples = wav.readframes(wav.getnframes())
     except OSError as error:
-        raise Failure(f"{command[0]}: {error.strerror}") from error
-    if run.returncode != 0:
-        lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
-        raise Failure(f"{' '.join(command[:3])}: {lines[-1]}")
-    return run.stdout
+        raise Failure(f"{path}: {error.strerror}") from error
+    except (wave.Error, EOFError) as error:
+        raise Failure(f"{path}: cannot be read as WAV: {str(error) or 'it ends too early'}") from error
+    if form != (1, 2, rate_hz):
+        raise Failure(f"{path}: must be 16 bit, mono, {rate_hz} Hz")
+    with wave.open(str(target), "wb") as wav:
+        wav.setparams((1, 2, rate_hz, 0, "NONE", ""))
+        wav.writeframes(samples)
 
 
-def call_json(command, **options):
-    return json.loads(call(command, **options))
+class Subject:
+    """A preset's model, and the recording that everybody hears of it."""
+
+    def __init__(self, args, preset, folder):
+        self.preset = preset
+        self.model = make_model(args.bin / "trainer", preset, folder / "data", folder)
+        self.rate_hz = sample_rate_hz(args.bin / "runtime", self.model)
+        self.recording = folder / f"{self.rate_hz}.wav"
+        if args.recording:
+            copy_recording(args.cwd / args.recording, self.recording, self.rate_hz)
+        elif not self.recording.exists():
+            make_recording(self.recording, self.rate_hz)
 
 
-def make_data(folder):
-    """A data set of four classes of ten noisy tones: enough to get weights from."""
-    rng = random.Random(0)
-    for name, tone_hz in (("low", 200), ("middle", 700), ("high", 2500), ("highest", 6000)):
-        (folder / name).mkdir(parents=True)
-        for take in range(10):
-            wave_at = [0.3 * math.sin(2 * math.pi * tone_hz * t / RATE_HZ) for t in range(RATE_HZ)]
-            levels = [int(32767 * (s + rng.uniform(-0.1, 0.1))) for s in wave_at]
-            samples = array.array("h", levels)
-            if sys.byteorder == "big":
-                samples.byteswap()
-            with wave.open(str(folder / name / f"{take}.wav"), "wb") as wav:
-                wav.setparams((1, 2, RATE_HZ, len(samples), "NONE", ""))
-                wav.writeframes(samples.tobytes())
+def ours(args, subject, path, hop):
+    """What `runtime bench` tells of a file of the model."""
+    return call_json([args.bin / "runtime", "bench", path, "--runs", args.runs, "--format", "json",
+                      "--hop", 1000 * hop / subject.rate_hz, "--input", subject.recording])
 
 
-def make_model(trainer, preset, data, folder):
-    """A hardly trained model: latency does not depend on the weights."""
-    run, out = folder / f"{preset}-run", folder / preset
-    call([trainer, "fit", "--quiet", "--device", "cpu", "--data", data, "--preset", preset,
-          "--epochs", "1", "--batch", BATCH, "--out", run])
-    call([trainer, "export", run, "--out", out])
-    return out / "model.onnx"
+def theirs(program, args, subject, path, hop, *options):
+    """What a peer tells of whole windows."""
+    return call_json([*program, path, args.runs, subject.recording, hop, *options])
 
 
-def latency(args, model):
+ONNX_RUNTIME = (sys.executable, HERE / "ort_latency.py")
+
+
+def latency(args, subject):
     """Pairs of a window's latency, ours and theirs, in ms."""
-    ours = [args.bin / "runtime", "bench", model, "--runs", args.runs, "--format", "json"]
-    theirs = [sys.executable, HERE / "ort_latency.py", model, args.runs]
     for _ in range(args.rounds):
-        yield (call_json(ours)["window_median_ms"], call_json(theirs)["window_median_ms"])
-
-
-# Samples between two windows: about 7 and about 22 decisions a second.
-HOPS = (2187, 729)
-# The networks and what runs them: name, how much it computes, milliseconds a decision.
-STREAMS = "shared f32", "whole f32", "ONNX Runtime", "rten", "shared int8", "ONNX Runtime int8"
+        told = (ours(args, subject, subject.model, HOPS[0]),
+                theirs(ONNX_RUNTIME, args, subject, subject.model, HOPS[0]))
+        yield tuple(side["window_median_ms"] for side in told)
 
 
 def for_rten(model):
@@ -118,44 +130,56 @@ def for_rten(model):
     return path
 
 
-def streaming(args, model, hop):
-    """Milliseconds a decision of each of STREAMS, a row a round."""
-    def ours(path):
-        return call_json([args.bin / "runtime", "bench", path, "--runs", args.runs, "--hop",
-                          1000 * hop / RATE_HZ, "--format", "json"])
+def streaming(args, subject, hop):
+    """What runs the network: by name milliseconds a decision by the clock, and of a processor."""
+    def share(told, what):
+        return told[f"{what}_median_ms"], told[f"{what}_cpu_ms"]
 
-    def ort(script):
-        return [sys.executable, HERE / script, model, args.runs]
+    model, int8 = subject.model, subject.model.with_suffix(".q8")
+    floats = ours(args, subject, model, hop)
+    if floats["hop_samples"] != hop:
+        raise Failure(f"{model}: no hop of {hop} samples")
+    found = {
+        "shared f32": share(floats, "hop"),
+        "whole f32": share(floats, "window"),
+        "ONNX Runtime": share(theirs(ONNX_RUNTIME, args, subject, model, hop), "window"),
+    }
+    if args.rten:
+        found["rten"] = share(theirs([args.rten], args, subject, for_rten(model), hop), "window")
+    if int8.exists():
+        found["shared int8"] = share(ours(args, subject, int8, hop), "hop")
+        integers = theirs(ONNX_RUNTIME, args, subject, model, hop, "--int8")
+        found["ONNX Runtime int8"] = share(integers, "window")
+    return found
 
-    for _ in range(args.rounds):
-        floats, integers = ours(model), ours(model.with_suffix(".q8"))
-        if floats["hop_samples"] != hop:
-            raise Failure(f"{model}: no hop of {hop} samples")
-        rten = call_json([args.rten, for_rten(model), args.runs])["window_median_ms"] if args.rten else None
-        yield (floats["hop_median_ms"], floats["window_median_ms"],
-               call_json(ort("ort_latency.py"))["window_median_ms"], rten,
-               integers["hop_median_ms"], float(call(ort("ort_int8_latency.py"))))
 
-
-def show_streams(args, preset, model):
+def show_streams(args, subject):
     for hop in HOPS:
-        decisions = RATE_HZ / hop
-        rounds = list(zip(*streaming(args, model, hop), strict=True))
-        print(f"\n{preset}, {decisions:.1f} decisions a second")
-        shares = {}
-        for name, times in zip(STREAMS, rounds, strict=True):
-            if times[0] is None:
-                continue
-            # Milliseconds a decision, and of a second's work in thousandths of a second.
-            shares[name] = statistics.median(times)
-            print(f"  {name:<18} {shares[name]:>8.3f} ms a decision  "
-                  f"{shares[name] * decisions:>8.2f} ms of a processor a second of audio  "
-                  f"({min(times):.3f} to {max(times):.3f})")
-        peers = {name: shares[name] for name in ("ONNX Runtime", "rten") if name in shares}
-        fastest = min(peers, key=peers.get)
-        int8 = shares["shared int8"] / shares["ONNX Runtime int8"]
-        print(f"  shared f32 takes 1/{peers[fastest] / shares['shared f32']:.1f} of {fastest}, "
-              f"shared int8 1/{1 / int8:.1f} of ONNX Runtime int8", flush=True)
+        decisions = subject.rate_hz / hop
+        rounds = [streaming(args, subject, hop) for _ in range(args.rounds)]
+        print(f"\n{subject.preset}, {decisions:.1f} decisions a second")
+        # Of a processor, by name; not every system tells it.
+        spent = {}
+        for name in rounds[0]:
+            wall_ms, cpu_ms = zip(*(found[name] for found in rounds), strict=True)
+            told = "-"
+            if None not in cpu_ms:
+                spent[name] = statistics.median(cpu_ms) * decisions
+                told = f"{spent[name]:.2f}"
+            print(f"  {name:<18} {statistics.median(wall_ms):>8.3f} ms a decision "
+                  f"({min(wall_ms):.3f} to {max(wall_ms):.3f})  "
+                  f"{told:>8} ms of a processor a second of audio")
+        compare(spent, "shared f32", ("ONNX Runtime", "rten"))
+        compare(spent, "shared int8", ("ONNX Runtime int8",))
+        sys.stdout.flush()
+
+
+def compare(spent, own, peers):
+    """Says what share of the fastest peer's processor time ours is."""
+    peers = [name for name in peers if name in spent]
+    if own in spent and peers:
+        fastest = min(peers, key=spent.get)
+        print(f"  {own} takes 1/{spent[fastest] / spent[own]:.1f} of the processor time of {fastest}")
 
 
 def training(args, preset):
@@ -214,22 +238,22 @@ def main():
     args = arguments()
     presets = args.presets.split(",")
     show_machine(args)
-    trainer = args.bin / "trainer"
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         make_data(folder / "data")
-        models = [make_model(trainer, preset, folder / "data", folder) for preset in presets]
+        subjects = [Subject(args, preset, folder) for preset in presets]
+        sound = args.recording or "tones in noise"
         if args.what == "streaming":
-            print(f"Streams on one thread: what windows share against whole windows "
+            print(f"Streams on one thread, {sound}: what windows share against whole windows "
                   f"(medians of {args.rounds} rounds of {args.runs} windows, lowest to highest)")
-            for preset, model in zip(presets, models, strict=True):
-                show_streams(args, preset, model)
+            for subject in subjects:
+                show_streams(args, subject)
             return
-        print(f"Latency of a window on one thread, against ONNX Runtime "
+        print(f"Latency of a window on one thread, {sound}, against ONNX Runtime "
               f"({args.rounds} rounds of {args.runs} windows)")
         print(HEADER, flush=True)
-        for preset, model in zip(presets, models, strict=True):
-            show_row(preset, list(latency(args, model)))
+        for subject in subjects:
+            show_row(subject.preset, list(latency(args, subject)))
     print(f"\nTraining step of {BATCH} windows on {args.threads} threads of the CPU, against "
           f"PyTorch ({args.rounds} rounds of {args.steps} steps)")
     if args.without_torch:

@@ -95,16 +95,19 @@ fn compare(model: &Path, settings: &str) -> usize {
         count += heard.len();
         heard
     };
+    let told = |events: &Value| -> Events {
+        events.as_array().unwrap().iter().filter_map(event_of).collect()
+    };
     for source in report["sources"].as_array().unwrap() {
         let name = source["source"].as_str().unwrap();
-        let told: Events =
-            source["events"].as_array().unwrap().iter().filter_map(event_of).collect();
-        assert_eq!(told, heard(name), "{name}");
+        assert_eq!(told(&source["events"]), heard(name), "{name}");
     }
     let commands = &report["commands"];
     let found = commands["hits"].as_u64().unwrap() + commands["wrong"].as_u64().unwrap();
     let others = report["other_events_among_commands"].as_u64().unwrap();
-    assert_eq!(heard("commands").len() as u64, found + others);
+    let among_commands = heard("commands");
+    assert_eq!(told(&report["events_among_commands"]), among_commands);
+    assert_eq!(among_commands.len() as u64, found + others);
     count
 }
 

@@ -18,6 +18,7 @@ use firmware_sim::Prepared;
 use models::arch::preset;
 use models::q8::Model;
 use runtime::engine::Engine;
+use serde_json::Value;
 use trainer::evaluate::int8::Int8;
 
 use common::{Subject, floats, milliseconds, noise, stream_ms};
@@ -66,7 +67,7 @@ fn measure(name: &str) {
         columns[0].push(milliseconds(RUNS, || {
             tract.posteriors(&floats[..length], &mut out).expect("tract runs");
         }));
-        columns[1].extend(onnx_runtime(&subject.onnx()));
+        columns[1].extend(onnx_runtime(&subject, &floats));
         columns[2].push(milliseconds(RUNS, || {
             engine.posteriors(&floats[..length], &mut out).expect("the engine runs");
         }));
@@ -91,10 +92,16 @@ fn measure(name: &str) {
     println!();
 }
 
-/// Milliseconds a window of ONNX Runtime with static quantisation.
-fn onnx_runtime(model: &Path) -> Option<f64> {
+/// Milliseconds a window of ONNX Runtime with static quantisation, on windows of the same samples.
+fn onnx_runtime(subject: &Subject, samples: &[f32]) -> Option<f64> {
     let python = PathBuf::from(std::env::var_os("AURICLE_PEERS_VENV")?).join("bin/python");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/peers/ort_int8_latency.py");
-    let output = Command::new(python).arg(script).arg(model).arg(RUNS.to_string()).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/peers/ort_latency.py");
+    let (model, arch) = (subject.onnx(), &subject.arch);
+    let recording = model.with_file_name("sound.wav");
+    audio::write_wav_i16(&recording, samples, arch.sample_rate_hz).ok()?;
+    let [runs, hop] = [RUNS.to_string(), arch.window.to_string()];
+    let mut command = Command::new(python);
+    command.arg(script).arg(&model).arg(runs).arg(recording).arg(hop).arg("--int8");
+    let told: Value = serde_json::from_slice(&command.output().ok()?.stdout).ok()?;
+    told["window_median_ms"].as_f64()
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use boards::{BOARDS, Board};
-use models::arch::Streaming;
+use models::arch::{ArchError, ArchSpec, Streaming};
 use models::q8::Model;
 
 fn main() {
@@ -83,12 +83,13 @@ fn constants(bytes: &[u8]) -> Result<String, String> {
     }
     let engine = firmware_sim::memory_words(&model, hop).map_err(|error| error.to_string())?;
     let arch = model.arch();
-    let table = arch.layers().map_err(|error| error.to_string())?;
-    let streaming = Streaming::new(arch, hop).map_err(|error| error.to_string())?;
-    let macs: Vec<_> = (0..table.layers.len())
-        .map(|layer| streaming.layer_cost(&table, layer).per_hop())
-        .collect();
-    let names: Vec<_> = table.layers.iter().map(|layer| layer.name.to_string()).collect();
+    if env::var_os("CARGO_FEATURE_LAYERS").is_some() && !arch.is_chain() {
+        return Err("the feature `layers` is for networks without gates: others are computed \
+                    in several passes"
+            .to_owned());
+    }
+    let work = work(arch, hop).map_err(|error| error.to_string())?;
+    let (names, macs): (Vec<_>, Vec<_>) = work.into_iter().unzip();
     let (layers, window) = (names.len(), arch.window);
     let classes = usize::from(arch.classes);
     let detector = firmware_sim::memory_len(classes, decision.smoothing);
@@ -105,11 +106,25 @@ fn constants(bytes: &[u8]) -> Result<String, String> {
          pub(crate) const ENGINE_WORDS: usize = {engine};\n\
          /// 16-bit words of the detector's memory.\n\
          pub(crate) const DETECTOR_WORDS: usize = {detector};\n\
-         /// The layers: stem, blocks, head, classifier.\n\
+         /// The layers: stem, blocks, head, classifier; of a network with gates each of its operations.\n\
          pub(crate) const LAYERS: [&str; {layers}] = {names:?};\n\
-         /// Multiply-accumulates of a hop by layer, those on padding included.\n\
+         /// Multiply-accumulates of a hop by layer, those on padding included; with gates of a window, each once.\n\
          pub(crate) const MACS: [u64; {layers}] = {macs:?};\n"
     ))
+}
+
+/// What the engine computes for a hop: of each layer its name and its multiply-accumulates. Windows of a network with gates
+/// share nothing; that the engine goes over them once for each gate is not counted.
+fn work(arch: &ArchSpec, hop: u32) -> Result<Vec<(String, u64)>, ArchError> {
+    if arch.is_chain() {
+        let (table, streaming) = (arch.layers()?, Streaming::new(arch, hop)?);
+        let macs = |layer| streaming.layer_cost(&table, layer).per_hop();
+        let layers = table.layers.iter().enumerate();
+        return Ok(layers.map(|(index, layer)| (layer.name.to_string(), macs(index))).collect());
+    }
+    let mut work = Vec::new();
+    arch.each_node(|node| work.push((node.layer.to_string(), node.macs())))?;
+    Ok(work)
 }
 
 fn variable(name: &str) -> Option<String> {

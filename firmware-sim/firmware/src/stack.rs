@@ -6,8 +6,8 @@ use core::ptr;
 use crate::layout;
 
 const PAINT: u32 = 0xa5a5_5a5a;
-/// Painted at most.
-const DEPTH_BYTES: usize = 32 << 10;
+/// Painted at most: networks with gates are computed by functions that call themselves.
+const DEPTH_BYTES: usize = 64 << 10;
 /// Left alone below the stack pointer, for the painter itself.
 const MARGIN_BYTES: usize = 256;
 
@@ -18,7 +18,7 @@ pub(crate) struct Paint {
 }
 
 impl Paint {
-    /// Paints what is free below the stack pointer, up to 32 KiB.
+    /// Paints what is free below the stack pointer, up to 64 KiB.
     #[inline(never)]
     pub(crate) fn fresh() -> Self {
         let (end, _) = layout::stack();

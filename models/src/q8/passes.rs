@@ -115,8 +115,9 @@ impl PassPlan {
             let known = lens.push(node.out_len);
             debug_assert!(pushed.is_ok() && known.is_ok(), "there is room for all nodes");
             plan.column = plan.column.max(channels);
-            let positions = node.kernel().saturating_add(node.pool()) - 1;
-            let inputs = if node.operands.is_empty() { 1 } else { positions };
+            // Each position of a pool has its own copy of the columns that it reads.
+            let copies = node.kernel().saturating_mul(node.pool());
+            let inputs = if node.operands.is_empty() { 1 } else { copies };
             let patch = padded(node.in_channels).saturating_mul(inputs);
             plan.patch = plan.patch.max(patch).max(channels);
         });

@@ -1,6 +1,6 @@
 //! `runtime bench`: how fast a model runs on this computer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use runtime::decision::Overrides;
@@ -25,6 +25,8 @@ struct Report {
     load_ms: f64,
     window_median_ms: f64,
     window_p99_ms: f64,
+    /// Mean time of a processor for a window, where the system tells it.
+    window_cpu_ms: Option<f64>,
     hop_samples: u32,
     /// Layers whose results the windows of a stream share.
     shared_layers: usize,
@@ -32,25 +34,36 @@ struct Report {
     hop_macs: u64,
     hop_median_ms: f64,
     hop_p99_ms: f64,
+    /// Mean time of a processor for a hop, where the system tells it.
+    hop_cpu_ms: Option<f64>,
     /// Mean time of a hop over its length: below 1 the model keeps up.
     real_time_factor: f64,
     /// Largest memory the process ever held, where the system tells it.
     peak_memory_kib: Option<u64>,
 }
 
+/// What windows took, one after the other.
+pub(super) struct Times {
+    /// Milliseconds of each by the clock on the wall, sorted.
+    pub(super) wall_ms: Vec<f64>,
+    /// Milliseconds of a processor, the mean of all, where the system tells it.
+    cpu_ms: Option<f64>,
+}
+
 pub(super) fn run(args: &Bench) -> Result<()> {
     ensure!(args.runs > 0, "--runs must be at least 1");
     let start = Instant::now();
     let mut engine = args.model.load()?;
-    let load_ms = milliseconds(start);
+    let load_ms = milliseconds(start.elapsed());
     let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
     let decision = decide(&overrides, engine.meta())?;
-    let window_ms = measure(&mut engine, args.runs)?;
+    let sound = sound(args, &engine, decision.hop)?;
+    let window = measure(&mut engine, &sound, decision.hop, args.runs)?;
     let mut stream = engine.into_stream(decision.hop)?;
-    let hop_ms = measure_stream(stream.as_mut(), args.runs)?;
+    let of_hop = measure_stream(stream.as_mut(), &sound, args.runs)?;
     let (meta, Work { hop, shared_layers, window_macs, hop_macs }) = (stream.meta(), stream.work());
     let rate_hz = meta.arch.sample_rate_hz;
-    let mean_ms = hop_ms.iter().sum::<f64>() / hop_ms.len() as f64;
+    let mean_ms = of_hop.wall_ms.iter().sum::<f64>() / of_hop.wall_ms.len() as f64;
     let report = Report {
         model: args.model.model.to_string_lossy().into_owned(),
         preset: meta.preset.clone(),
@@ -58,14 +71,16 @@ pub(super) fn run(args: &Bench) -> Result<()> {
         sample_rate_hz: rate_hz,
         runs: args.runs,
         load_ms,
-        window_median_ms: quantile(&window_ms, 0.5),
-        window_p99_ms: quantile(&window_ms, 0.99),
+        window_median_ms: quantile(&window.wall_ms, 0.5),
+        window_p99_ms: quantile(&window.wall_ms, 0.99),
+        window_cpu_ms: window.cpu_ms,
         hop_samples: hop,
         shared_layers,
         window_macs,
         hop_macs,
-        hop_median_ms: quantile(&hop_ms, 0.5),
-        hop_p99_ms: quantile(&hop_ms, 0.99),
+        hop_median_ms: quantile(&of_hop.wall_ms, 0.5),
+        hop_p99_ms: quantile(&of_hop.wall_ms, 0.99),
+        hop_cpu_ms: of_hop.cpu_ms,
         real_time_factor: mean_ms / (1000.0 * f64::from(hop) / f64::from(rate_hz)),
         peak_memory_kib: peak_memory_kib(),
     };
@@ -75,49 +90,90 @@ pub(super) fn run(args: &Bench) -> Result<()> {
     }
 }
 
-/// Times of single windows of noise in milliseconds, sorted.
-fn measure(engine: &mut Model, runs: usize) -> Result<Vec<f64>> {
+/// The recording that was asked for, at the model's rate, or else noise: at least a window and a hop.
+fn sound(args: &Bench, engine: &Model, hop: u32) -> Result<Vec<f32>> {
     let arch = &engine.meta().arch;
-    let window = noise(arch.window as usize);
-    let mut posteriors = vec![0.0; usize::from(arch.classes)];
-    for _ in 0..WARM_UP_RUNS {
-        engine.posteriors(&window, &mut posteriors)?;
-    }
-    let mut times_ms = Vec::new();
-    for _ in 0..runs {
-        let start = Instant::now();
-        engine.posteriors(&window, &mut posteriors)?;
-        times_ms.push(milliseconds(start));
-    }
-    times_ms.sort_by(f64::total_cmp);
-    Ok(times_ms)
+    let needed = arch.window.max(hop) as usize;
+    let Some(path) = &args.input else { return Ok(noise(needed)) };
+    let sound = audio::read_mono(path, arch.sample_rate_hz)?;
+    let seconds = |samples: usize| samples as f64 / f64::from(arch.sample_rate_hz);
+    ensure!(
+        sound.len() >= needed,
+        "{}: {:.2} s of sound are too few; the windows need {:.2} s",
+        path.display(),
+        seconds(sound.len()),
+        seconds(needed)
+    );
+    Ok(sound)
 }
 
-/// Times of the windows of a stream of noise in milliseconds, sorted: of the samples that a hop adds.
-pub(super) fn measure_stream(stream: &mut dyn Stream, runs: usize) -> Result<Vec<f64>> {
+/// What single windows of a sound take, one every `hop` samples, from its beginning again when it is over.
+fn measure(engine: &mut Model, sound: &[f32], hop: u32, runs: usize) -> Result<Times> {
+    let arch = &engine.meta().arch;
+    let window = arch.window as usize;
+    let mut posteriors = vec![0.0; usize::from(arch.classes)];
+    let places = sound.len() - window + 1;
+    times(WARM_UP_RUNS, runs, |index| {
+        let start = index * hop as usize % places;
+        Ok(engine.posteriors(&sound[start..start + window], &mut posteriors)?)
+    })
+}
+
+/// What the windows of a stream take, each of the samples that a hop adds. The stream is the sound's whole hops, of which there
+/// must be one, over and over.
+pub(super) fn measure_stream(stream: &mut dyn Stream, sound: &[f32], runs: usize) -> Result<Times> {
     let meta = stream.meta();
     let mut posteriors = vec![0.0; usize::from(meta.arch.classes)];
-    let hop = noise(stream.work().hop as usize);
-    let before = meta.arch.window as usize / hop.len() + 1 + WARM_UP_RUNS;
-    let mut times_ms = Vec::new();
-    for index in 0..before + runs {
-        let start = Instant::now();
-        let mut samples = hop.as_slice();
+    let hops: Vec<&[f32]> = sound.chunks_exact(stream.work().hop as usize).collect();
+    let before = meta.arch.window / stream.work().hop;
+    times(before as usize + 1 + WARM_UP_RUNS, runs, |index| {
+        let mut samples = hops[index % hops.len()];
         while !samples.is_empty() {
             let (taken, _) = stream.push(samples, &mut posteriors)?;
             samples = &samples[taken..];
         }
-        if index >= before {
-            times_ms.push(milliseconds(start));
-        }
+        Ok(())
+    })
+}
+
+/// Runs windows by their number, and measures the last `runs` of them.
+fn times(
+    warm_up: usize,
+    runs: usize,
+    mut window: impl FnMut(usize) -> Result<()>,
+) -> Result<Times> {
+    for index in 0..warm_up {
+        window(index)?;
     }
-    times_ms.sort_by(f64::total_cmp);
-    Ok(times_ms)
+    let mut wall_ms = Vec::with_capacity(runs);
+    let before = cpu_time();
+    for index in warm_up..warm_up + runs {
+        let start = Instant::now();
+        window(index)?;
+        wall_ms.push(milliseconds(start.elapsed()));
+    }
+    let spent = cpu_time().zip(before).map(|(after, before)| after.saturating_sub(before));
+    let cpu_ms = spent.map(|spent| milliseconds(spent) / runs as f64);
+    wall_ms.sort_by(f64::total_cmp);
+    Ok(Times { wall_ms, cpu_ms })
+}
+
+/// How long this process has had a processor, all threads together.
+#[cfg(unix)]
+fn cpu_time() -> Option<Duration> {
+    use nix::time::{ClockId, clock_gettime};
+
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok().map(Duration::from)
+}
+
+#[cfg(not(unix))]
+fn cpu_time() -> Option<Duration> {
+    None
 }
 
 /// White noise of a tenth of the full scale, always the same (a linear congruential generator
 /// with the constants of Numerical Recipes).
-fn noise(samples: usize) -> Vec<f32> {
+pub(super) fn noise(samples: usize) -> Vec<f32> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -126,8 +182,8 @@ fn noise(samples: usize) -> Vec<f32> {
     (0..samples).map(|_| next()).collect()
 }
 
-fn milliseconds(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1000.0
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 /// The high-water mark of resident memory (`VmHWM`), on Linux.
@@ -157,6 +213,10 @@ fn print(report: &Report) -> Result<()> {
         "shared work       {share:.0} % of a window's multiply-accumulates are left ({} of {}; {} layers shared)",
         report.hop_macs, report.window_macs, report.shared_layers
     ))?;
+    if let Some(ms) = report.hop_cpu_ms {
+        let share = 1000.0 * ms / hop_ms;
+        print_line(&format!("processor         {share:.2} ms a second of a stream"))?;
+    }
     print_line(&format!("real-time factor  {:.4}", report.real_time_factor))?;
     match report.peak_memory_kib {
         Some(kib) => print_line(&format!("peak memory       {:.1} MiB", kib as f64 / 1024.0)),

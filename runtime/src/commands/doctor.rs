@@ -272,9 +272,10 @@ fn model(args: &Doctor) -> Option<Finding> {
         let model = args.model.load()?;
         let (hop, rate_hz) = (model.meta().decision.hop, model.meta().arch.sample_rate_hz);
         let mut stream = model.into_stream(hop)?;
-        let times_ms = super::bench::measure_stream(stream.as_mut(), 50)?;
+        let sound = super::bench::noise(hop as usize);
+        let times = super::bench::measure_stream(stream.as_mut(), &sound, 50)?;
         let hop_ms = 1000.0 * f64::from(hop) / f64::from(rate_hz);
-        Ok((runtime::pipeline::quantile(&times_ms, 0.99), hop_ms))
+        Ok((runtime::pipeline::quantile(&times.wall_ms, 0.99), hop_ms))
     };
     Some(match measured() {
         Err(error) => Finding::bad(crate::one_line(&error), "name another model with --model"),

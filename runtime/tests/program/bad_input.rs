@@ -50,6 +50,16 @@ fn a_missing_recording_is_named() {
 }
 
 #[test]
+fn a_recording_too_short_to_measure_on_is_refused() {
+    let bench = Bench::new();
+    let path = bench.path("short.wav");
+    audio::write_wav_i16(&path, &sound()[..480], 16_000).unwrap();
+    let error = fail(program().args(["bench", text(&bench.model), "--input", text(&path)]));
+    let expected = "short.wav: 0.03 s of sound are too few; the windows need 0.06 s";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+#[test]
 fn what_is_no_recording_is_named() {
     let bench = Bench::new();
     let path = bench.path("text.wav");

@@ -101,6 +101,14 @@ fn a_benchmark_reports_what_it_measured() {
     for key in ["load_ms", "window_median_ms", "window_p99_ms", "real_time_factor"] {
         assert!(report[key].as_f64().unwrap() > 0.0, "{key}");
     }
+    for key in ["window_cpu_ms", "hop_cpu_ms"] {
+        assert_eq!(report[key].as_f64().is_some_and(|ms| ms > 0.0), cfg!(unix), "{key}");
+    }
     let text = succeed(program().arg("bench").arg(&bench.model).args(["--runs", "1"]));
     assert!(text.contains("real-time factor"), "{text}");
+    let mut command = program();
+    command.arg("bench").arg(&bench.model).arg("--input").arg(&bench.recording);
+    let text = succeed(command.args(["--runs", "200", "--format", "json"]));
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert!(report["hop_median_ms"].as_f64().unwrap() > 0.0, "more windows than it has");
 }

@@ -1,6 +1,7 @@
 //! Figures of a model on streams.
 
 use models::meta::DecisionDefaults;
+use models::stream::{Event, to_f32};
 use serde_json::{Value, json};
 
 use super::curves::{self, Curve};
@@ -178,6 +179,7 @@ impl Report<'_> {
             "commands": counts_json(counts),
             "latency_ms": self.latency(None).map(latency_json),
             "other_events_among_commands": self.measured.matched.others.len(),
+            "events_among_commands": self.events_json(&self.measured.events),
             "offsets": self.offsets().iter().map(offset_json).collect::<Vec<_>>(),
             "classes": self.classes().map(|class| self.class_json(class)).collect::<Vec<_>>(),
             "sources": self.measured.sources.iter().map(|s| self.source_json(s)).collect::<Vec<_>>(),
@@ -218,18 +220,22 @@ impl Report<'_> {
         })
     }
 
-    fn source_json(&self, source: &FalseAccepts) -> Value {
-        let event = |event: &models::stream::Event| {
+    fn events_json(&self, events: &[Event]) -> Vec<Value> {
+        let event = |event: &Event| {
             json!({
                 "end": event.end as f64 / self.rate_hz(),
                 "label": self.streams.labels.get(usize::from(event.class)),
-                "confidence": models::stream::to_f32(event.confidence),
+                "confidence": to_f32(event.confidence),
             })
         };
+        events.iter().map(event).collect()
+    }
+
+    fn source_json(&self, source: &FalseAccepts) -> Value {
         let mut json = rate_json(source.rate());
         json["source"] = source.name.clone().into();
         json["kind"] = source.kind.name().into();
-        json["events"] = source.events.iter().map(event).collect();
+        json["events"] = self.events_json(&source.events).into();
         json
     }
 }

@@ -64,6 +64,8 @@ impl FalseAccepts {
 /// What settings make of streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
+    /// All events in the stream that holds the commands.
+    pub events: Vec<Event>,
     /// The commands, and other events in the stream that holds them.
     pub matched: Matched,
     /// One entry a source of negatives.
@@ -201,7 +203,8 @@ impl Averaged<'_> {
         let windows = u64::from(decision.smoothing) + u64::from(decision.min_count);
         let before = windows.saturating_sub(2);
         let reach = u64::from(*window) + before * u64::from(decision.hop);
-        let matched = matched(&positives.track, &self.positives.events(decision)?, reach);
+        let events = self.positives.events(decision)?;
+        let matched = matched(&positives.track, &events, reach);
         let source = |listened: &Listened, events| FalseAccepts {
             name: listened.track.name.clone(),
             kind: listened.track.kind,
@@ -216,6 +219,6 @@ impl Averaged<'_> {
                 .map(|(listened, averages)| Ok(source(listened, averages.events(decision)?)));
             measured.collect::<Result<_, _>>()?
         };
-        Ok(Measured { matched, sources })
+        Ok(Measured { events, matched, sources })
     }
 }
