@@ -30,7 +30,7 @@ pub(crate) fn words(dir: &Path, words: &[&str], clips: usize) {
 }
 
 /// A data set in the layout of ESC-50: in each of `folds` folds `clips` recordings of one second a category, two
-/// of which are takes of one original.
+/// of which are takes of one original. The first category and every other one from there are in ESC-10.
 pub(crate) fn esc50(dir: &Path, categories: &[&str], folds: usize, clips: usize) {
     let mut table = "filename,fold,target,category,esc10,src_file,take\n".to_owned();
     for fold in 1..=folds {
@@ -40,7 +40,8 @@ pub(crate) fn esc50(dir: &Path, categories: &[&str], folds: usize, clips: usize)
                 let take = ["A", "B"][clip % 2];
                 let file = format!("{fold}-{original}-{take}-{target}.wav");
                 tone(dir, &format!("audio/{file}"), 1.0);
-                table += &format!("{file},{fold},{target},{category},True,{original},{take}\n");
+                let esc10 = if target % 2 == 0 { "True" } else { "False" };
+                table += &format!("{file},{fold},{target},{category},{esc10},{original},{take}\n");
             }
         }
     }

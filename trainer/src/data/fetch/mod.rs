@@ -1,13 +1,15 @@
 //! Public data sets, fetched from who publishes them.
 //!
 //! [`fetch`] works in steps, one module each: `download` gets the archive with the system's `curl` and goes on where
-//! an earlier attempt stopped, its checksum is compared, `unpack` puts its files into a new folder.
+//! an earlier attempt stopped, its checksum is compared, `unpack` puts its files into a new folder, `subset` removes those of them
+//! that belong to a larger data set only.
 //!
 //! `curl` and `gzip` are on nearly every computer. No HTTP client in Rust speaks TLS without C or assembly code.
 
 mod download;
 #[cfg(test)]
 mod server;
+mod subset;
 mod unpack;
 
 use std::fs::File;
@@ -36,6 +38,9 @@ pub struct Published {
     pub wrapped: bool,
     /// A file that is in it wherever it is complete.
     pub contains: &'static str,
+    /// Where the data set is a part of what the archive holds: the column of the table `contains` that says `True` of its
+    /// recordings.
+    pub subset: Option<&'static str>,
 }
 
 /// All data sets that can be fetched.
@@ -51,6 +56,7 @@ pub const PUBLISHED: &[Published] = &[
         sha256: Some("743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"),
         wrapped: false,
         contains: "testing_list.txt",
+        subset: None,
     },
     Published {
         name: "speech-commands-v0.02",
@@ -60,6 +66,7 @@ pub const PUBLISHED: &[Published] = &[
         sha256: Some("af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"),
         wrapped: false,
         contains: "testing_list.txt",
+        subset: None,
     },
     Published {
         name: "esc50",
@@ -69,6 +76,17 @@ pub const PUBLISHED: &[Published] = &[
         sha256: None,
         wrapped: true,
         contains: "meta/esc50.csv",
+        subset: None,
+    },
+    Published {
+        name: "esc10",
+        title: "ESC-10: the 10 kinds of sound of ESC-50 that are told apart most easily (Piczak 2015)",
+        licence: "CC BY",
+        url: "https://github.com/karolpiczak/ESC-50/archive/master.tar.gz",
+        sha256: None,
+        wrapped: true,
+        contains: "meta/esc50.csv",
+        subset: Some("esc10"),
     },
 ];
 
@@ -144,6 +162,8 @@ pub enum Step {
     Check,
     /// So many files are unpacked.
     Unpack(u64),
+    /// So many recordings belong to the data set; the others are removed.
+    Keep(u64),
 }
 
 /// Fetches `published` from `url` into the new folder `out`. Until it is unpacked the archive lies beside that folder, and an
@@ -173,16 +193,7 @@ pub fn fetch(
     }
     let mut failed = None;
     let made = files::new_folder(out, |folder| {
-        let mut count = |files| progress(Step::Unpack(files));
-        let unpacked = unpack::unpack(&archive, published.wrapped, folder, &mut count);
-        let unpacked = unpacked.and_then(|()| match folder.join(published.contains).is_file() {
-            true => Ok(()),
-            false => Err(FetchError::Archive {
-                path: archive.clone(),
-                reason: format!("holds no {}; delete it and try again", published.contains),
-            }),
-        });
-        unpacked.map_err(|error| {
+        fill(published, &archive, folder, progress).map_err(|error| {
             failed = Some(error);
             // Stands for the error above, which keeps its own words.
             super::DataError::BadOption(String::new())
@@ -193,6 +204,27 @@ pub fn fetch(
         (made, None) => made?,
     }
     std::fs::remove_file(&archive).map_err(FetchError::io(&archive))
+}
+
+/// Puts what belongs to the data set into `folder`.
+fn fill(
+    published: &Published,
+    archive: &Path,
+    folder: &Path,
+    progress: &mut dyn FnMut(Step),
+) -> Result<(), FetchError> {
+    let mut count = |files| progress(Step::Unpack(files));
+    unpack::unpack(archive, published.wrapped, folder, &mut count)?;
+    if !folder.join(published.contains).is_file() {
+        return Err(FetchError::Archive {
+            path: archive.to_path_buf(),
+            reason: format!("holds no {}; delete it and try again", published.contains),
+        });
+    }
+    if let Some(column) = published.subset {
+        progress(Step::Keep(subset::keep(archive, folder, published.contains, column)?));
+    }
+    Ok(())
 }
 
 fn sha256(path: &Path) -> Result<String, FetchError> {
@@ -315,6 +347,26 @@ mod tests {
         let server = Server::new(&other, &[Answer::Rest]);
         let message = failure(&published(None), &server.url());
         assert!(message.contains("holds no meta/esc50.csv"), "{message}");
+    }
+
+    #[test]
+    fn a_part_of_an_archive_is_a_data_set_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = b"filename,esc10\n1.wav,True\n2.wav,False\n";
+        let bytes = unpack::tests::tar_gz(&[
+            ("ESC-50-master/meta/esc50.csv", table),
+            ("ESC-50-master/audio/1.wav", b"1"),
+            ("ESC-50-master/audio/2.wav", b"2"),
+        ]);
+        let esc10 = Published { subset: Some("esc10"), ..published(None) };
+        let server = Server::new(&bytes, &[Answer::Rest]);
+        let out = dir.path().join("out");
+        let steps = run(&esc10, &server.url(), &out).unwrap();
+        assert_eq!(steps.last(), Some(&Step::Keep(1)));
+        assert!(out.join("audio/1.wav").is_file() && !out.join("audio/2.wav").exists());
+        let known = |name: &str| PUBLISHED.iter().find(|published| published.name == name).unwrap();
+        assert_eq!((known("esc10").subset, known("esc50").subset), (Some("esc10"), None));
+        assert_eq!(known("esc10").url, known("esc50").url);
     }
 
     #[test]
