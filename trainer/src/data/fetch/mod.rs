@@ -45,8 +45,9 @@ pub struct Published {
 
 /// All data sets that can be fetched.
 ///
-/// Checksums of Speech Commands: as published with TensorFlow Datasets. ESC-50 is an archive that GitHub makes of a repository;
-/// it has no published checksum, and the archive's own one (the CRC-32 of gzip) is what there is to check.
+/// Checksums of Speech Commands: as published with TensorFlow Datasets. ESC-50 is an archive that GitHub makes of a repository at
+/// one commit. The commit settles the files in it, but not the bytes of the archive: GitHub makes it anew and does not promise the
+/// same compression again. So there is no checksum to compare but the archive's own one (the CRC-32 of gzip).
 pub const PUBLISHED: &[Published] = &[
     Published {
         name: "speech-commands-v0.01",
@@ -72,7 +73,7 @@ pub const PUBLISHED: &[Published] = &[
         name: "esc50",
         title: "ESC-50: 50 kinds of environmental sound, ESC-10 among them (Piczak 2015)",
         licence: "CC BY-NC 3.0",
-        url: "https://github.com/karolpiczak/ESC-50/archive/master.tar.gz",
+        url: "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.tar.gz",
         sha256: None,
         wrapped: true,
         contains: "meta/esc50.csv",
@@ -80,9 +81,9 @@ pub const PUBLISHED: &[Published] = &[
     },
     Published {
         name: "esc10",
-        title: "ESC-10: the 10 kinds of sound of ESC-50 that are told apart most easily (Piczak 2015)",
+        title: "ESC-10: 10 kinds of environmental sound, a part of ESC-50 (Piczak 2015)",
         licence: "CC BY",
-        url: "https://github.com/karolpiczak/ESC-50/archive/master.tar.gz",
+        url: "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.tar.gz",
         sha256: None,
         wrapped: true,
         contains: "meta/esc50.csv",
@@ -347,6 +348,18 @@ mod tests {
         let server = Server::new(&other, &[Answer::Rest]);
         let message = failure(&published(None), &server.url());
         assert!(message.contains("holds no meta/esc50.csv"), "{message}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        // Every write to this device says that the disk is full.
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("test.download")).unwrap();
+        let server = Server::new(&archive(), &[Answer::Rest]);
+        let message = run(&published(None), &server.url(), &dir.path().join("out")).unwrap_err();
+        assert!(message.contains("test.download: cannot be written"), "{message}");
+        assert!(message.contains("disk full") && !message.contains("online"), "{message}");
     }
 
     #[test]
