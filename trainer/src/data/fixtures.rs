@@ -1,9 +1,13 @@
 //! Small data sets for tests.
 
+mod songs;
+
 use std::fs;
 use std::path::Path;
 
 use super::{DataOptions, Dataset, load};
+
+pub(crate) use songs::{magnatagatune, song, song_tags};
 
 pub(crate) const RATE_HZ: u32 = 8000;
 /// Samples of a window.
@@ -55,27 +59,6 @@ pub(crate) fn options(dir: &Path) -> DataOptions {
 
 pub(crate) fn loaded(options: &DataOptions) -> Dataset {
     load(options, &mut |_, _| ()).unwrap()
-}
-
-/// A data set in the layout of MagnaTagATune: a recording of one second in each of the folders 0 to f, which has the tags
-/// that `has(folder, tag)` says.
-pub(crate) fn magnatagatune(dir: &Path, tags: &[&str], has: impl Fn(usize, usize) -> bool) {
-    let quoted = |fields: Vec<String>| {
-        let fields: Vec<String> = fields.iter().map(|field| format!("\"{field}\"")).collect();
-        fields.join("\t") + "\n"
-    };
-    let columns = |first: &str, tags: Vec<String>, last: &str| {
-        quoted([vec![first.to_owned()], tags, vec![last.to_owned()]].concat())
-    };
-    let names = tags.iter().map(|&tag| tag.to_owned()).collect();
-    let mut table = columns("clip_id", names, "mp3_path");
-    for folder in 0..16 {
-        let path = format!("{folder:x}/clip.wav");
-        tone(dir, &path, 1.0);
-        let values = (0..tags.len()).map(|tag| u8::from(has(folder, tag)).to_string()).collect();
-        table += &columns(&(folder + 2).to_string(), values, &path);
-    }
-    fs::write(dir.join("annotations_final.csv"), table).unwrap();
 }
 
 /// A data set in the layout of DCASE 2017 task 4 with so many recordings of one second in each set. The recording n has
