@@ -1,4 +1,4 @@
-//! Looking inside a trained run: `trainer visualize` and `trainer explain`.
+//! Looking inside a trained network: `trainer visualize` and `trainer explain`.
 
 use std::path::Path;
 
@@ -81,6 +81,48 @@ fn the_word_is_what_made_the_network_decide() {
 }
 
 #[test]
+fn exported_models_are_looked_into_as_their_runs_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("sound.wav");
+    sounds::write(&sound, &sounds::word("rise", 9001));
+    let networks = [trained().run(), trained().model()];
+    for method in ["gradient", "occlusion"] {
+        let line = format!("explain {{}} {{}} --format json --method {method} --class rise --at 0");
+        let [run, model] = [0usize, 1].map(|index| {
+            let text = run("trainer", &line, &[&networks[index], &sound]).success();
+            let found: Value = serde_json::from_str(&text).unwrap();
+            let frames: Vec<f64> = serde_json::from_value(found["evidence"].clone()).unwrap();
+            (found["log_odds"].as_f64().unwrap(), frames)
+        });
+        assert!((run.0 - model.0).abs() < 1e-2, "{method}: {} {}", run.0, model.0);
+        assert_eq!(run.1.len(), model.1.len());
+        let size: f64 = run.1.iter().map(|frame| frame.abs()).sum();
+        let apart: f64 = run.1.iter().zip(&model.1).map(|(a, b)| (a - b).abs()).sum();
+        assert!(size > 0.0 && apart < 0.05 * size, "{method}: {apart} of {size}");
+    }
+
+    let [of_run, of_model] = [0usize, 1].map(|index| {
+        let out = folder.path().join(index.to_string());
+        let line = "visualize {} --out {} --layers 2 --steps 1";
+        let _ = run("trainer", line, &[&networks[index], &out]).success();
+        serde_json::from_slice::<Value>(&read(&out.join("filters.json"))).unwrap()
+    });
+    for key in ["preset", "labels", "rate_hz", "samples"] {
+        assert_eq!(of_run[key], of_model[key], "{key}");
+    }
+    for layer in 0..2usize {
+        let [run, model] = [&of_run, &of_model].map(|all| &all["layers"][layer]);
+        assert_eq!(run["silent"], model["silent"], "{}", run["layer"]);
+        let model = model["filters"].as_array().unwrap();
+        for filter in run["filters"].as_array().unwrap() {
+            let other = model.iter().find(|other| other["filter"] == filter["filter"]).unwrap();
+            let [a, b] = [filter, other].map(|found| found["activation"].as_f64().unwrap());
+            assert!((a - b).abs() < 0.01 * (1.0 + a), "{}: {a} {b}", filter["filter"]);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_explained_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let sound = folder.path().join("sound.wav");
@@ -92,4 +134,6 @@ fn what_cannot_be_explained_is_refused() {
     explain("--at 1e9", &sound).fails_with(&["--at"]);
     explain("--plot sound.gif", &sound).fails_with(&["sound.gif", ".png"]);
     explain("", &folder.path().join("none.wav")).fails_with(&["none.wav"]);
+    let int8 = trained().model().with_extension("q8");
+    run("trainer", "explain {} {}", &[&int8, &sound]).fails_with(&["model.q8", "int8"]);
 }

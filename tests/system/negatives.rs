@@ -23,6 +23,23 @@ fn the_sound_around_detections_is_kept() {
     let kept_for = |why: &str| names.iter().filter(|name| name.contains(why)).count();
     assert_eq!(kept_for("-detected.wav"), detections, "{names:?}");
     assert_eq!(names.len(), detections + kept_for("-near.wav"));
+    // Whoever trains with them as they are is told that some of them may have been right.
+    let told = |folder: &std::path::Path, out: &str| -> Vec<String> {
+        let fit =
+            "fit --data {} --hard-negatives {} --out {} --preset nano --max-steps 0 --device cpu";
+        let out = stream.with_file_name(out);
+        let outcome = run("trainer", fit, &[&trained().data(), folder, &out]);
+        assert_eq!(outcome.status, Some(0), "{}", outcome.stderr);
+        outcome.stderr.lines().filter(|line| line.starts_with("note:")).map(str::to_owned).collect()
+    };
+    let notes = told(&kept, "noted");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let wanted = format!("note: {detections} of them are named as detections");
+    assert!(notes[0].starts_with(&wanted) && notes[0].contains("STREAMING.md"), "{notes:?}");
+    let others = folder.path().join("others");
+    std::fs::create_dir_all(&others).unwrap();
+    sounds::write(&others.join("left-detected.wav"), &sounds::noise(2.0, 0.3, 1));
+    assert!(told(&others, "plain").is_empty());
     run("runtime", arguments, &[&stream, &model, &stream]).fails_with(&["stream.wav", "clips"]);
 }
 

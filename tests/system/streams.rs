@@ -57,7 +57,14 @@ fn streams_are_measured() {
     for verdict in report["verdicts"].as_array().unwrap() {
         assert_ne!(verdict["verdict"], "shown", "no rate is shown by seconds: {verdict}");
     }
-    assert!(report["curves"]["all"].as_array().unwrap().len() > 50);
+    let curve = report["curves"]["all"].as_array().unwrap();
+    assert!(curve.len() > 50);
+    for point in curve {
+        let (count, hours) = (number(&point["false_accepts"]), point["hours"].as_f64().unwrap());
+        let rate = point["false_accepts_per_hour"].as_f64();
+        assert_eq!(rate.is_some(), count > 0, "{point}");
+        assert!(rate.is_none_or(|rate| (rate * hours - count as f64).abs() < 1e-6), "{point}");
+    }
     assert!(std::fs::read_to_string(svg).unwrap().contains("DET"));
     let again = evaluate(&trained().model(), "--noise-data {}", &[&noises]);
     assert_eq!(report, again, "the seed decides");

@@ -36,9 +36,9 @@ enum Command {
     Export(export::ExportArgs),
     /// Choose how a model decides on a stream, for a wanted rate of false accepts.
     Tune(tune::TuneArgs),
-    /// Draw what the filters of a training run respond to.
+    /// Draw what the filters of a network respond to.
     Visualize(visualize::VisualizeArgs),
-    /// Tell which part of a recording made a training run decide.
+    /// Tell which part of a recording made a network decide.
     Explain(explain::ExplainArgs),
     /// Measure how fast a network trains on this computer.
     Bench(bench::BenchArgs),

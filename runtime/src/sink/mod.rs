@@ -16,7 +16,7 @@ pub use command::{CommandSink, Program};
 pub use json::JsonSink;
 pub use rotating::RotatingFile;
 pub use text::TextSink;
-pub use triggers::Triggers;
+pub use triggers::{Triggers, is_detection};
 
 /// Why a sink gets no more results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

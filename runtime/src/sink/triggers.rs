@@ -26,6 +26,24 @@ use tracing::warn;
 const BEFORE_S: f64 = 0.5;
 /// Seconds kept behind it.
 const AFTER_S: f64 = 0.5;
+/// Digits that the name of a clip begins with.
+const DIGITS: usize = 16;
+/// What the name of a detection's clip ends with.
+const DETECTED: &str = "-detected.wav";
+/// What the name of a near miss's clip ends with.
+const NEAR: &str = "-near.wav";
+
+/// Whether a file's name is that of a detection's clip.
+#[must_use]
+pub fn is_detection(name: &str) -> bool {
+    is_clip(name) && name.ends_with(DETECTED)
+}
+
+fn is_clip(name: &str) -> bool {
+    let digits = name.as_bytes().get(..DIGITS);
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+        && (name.ends_with(DETECTED) || name.ends_with(NEAR))
+}
 
 /// Writes clips into a folder of bounded size.
 #[derive(Debug)]
@@ -123,11 +141,11 @@ impl Triggers {
         let range = place(trigger.start) as usize..place(trigger.end) as usize;
         let samples: Vec<f32> = self.recent.range(range).copied().collect();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let why = if trigger.detected { "detected" } else { "near" };
+        let why = if trigger.detected { DETECTED } else { NEAR };
         let label = self.labels.get(trigger.class).map_or("class", String::as_str);
         let label = label.replace(['/', '\\'], "_");
         self.newest_ms = now.as_millis().max(self.newest_ms + 1);
-        let name = format!("{:016}-{label}-{why}.wav", self.newest_ms);
+        let name = format!("{:0DIGITS$}-{label}{why}", self.newest_ms);
         write_wav_i16(&self.folder.join(name), &samples, self.rate_hz)
             .map_err(|error| io::Error::other(error.to_string()))?;
         self.remove_oldest()
@@ -139,10 +157,7 @@ impl Triggers {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = name.len() > 17
-                && name.as_bytes()[..16].iter().all(u8::is_ascii_digit)
-                && (name.ends_with("-detected.wav") || name.ends_with("-near.wav"));
-            if ours {
+            if is_clip(&name) {
                 clips.push((name, entry.metadata()?.len(), entry.path()));
             }
         }

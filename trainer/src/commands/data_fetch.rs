@@ -34,7 +34,7 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
         anyhow::bail!("no data set `{}` is known", args.name);
     };
     let url = args.url.as_deref().unwrap_or(published.url);
-    let (bar, mut count) = (progress_bar(), 0);
+    let (bar, mut count) = (progress_bar(), String::new());
     let result = fetch(published, url, &args.out, &mut |step| match step {
         Step::Download(done, total) => {
             bar.set_message("downloading");
@@ -43,16 +43,17 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
         }
         Step::Check => bar.set_message("comparing the checksum"),
         Step::Unpack(files) => {
-            count = files;
+            count = format!("{files} files");
             bar.set_message(format!("unpacking, {files} files"));
         }
+        Step::Keep(recordings) => count = format!("{recordings} recordings"),
     });
     bar.finish_and_clear();
     result?;
     let mut out = String::new();
     writeln!(
         out,
-        "{}: {}, {count} files; licence: {}",
+        "{}: {}, {count}; licence: {}",
         args.out.display(),
         published.title,
         published.licence

@@ -205,9 +205,9 @@ pub(super) fn run(
 
 fn plot(report: &Report<'_>, path: &Path) -> anyhow::Result<()> {
     let missed = report.counts(None).not_heard().value();
-    let per_hour = report.measured.rate(None).estimate().unwrap_or(0.0);
+    let false_accepts = report.measured.rate(None);
     let title = format!("{}, {}", report.model, report.title);
-    let svg = curves_svg(report.curve, &report.streams.labels, (missed, per_hour), &title);
+    let svg = curves_svg(report.curve, &report.streams.labels, (missed, false_accepts), &title);
     let svg = svg.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
     replace(path, &[svg.as_bytes()]).with_context(|| path.display().to_string())
 }

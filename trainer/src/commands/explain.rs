@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use burn::module::Module as _;
 use serde_json::json;
 
 use super::data_common::print;
 use crate::figure;
-use crate::fit::Run;
+use crate::fit::source::Source;
 use crate::look::EvidenceFigure;
 use crate::look::evidence::{self, Evidence, by_gradient, by_occlusion};
 use crate::look::passage::{self, Passage, Wanted};
@@ -17,8 +16,9 @@ use crate::net::Compute;
 /// Arguments of `trainer explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// Folder of the training run.
-    run: PathBuf,
+    /// Training run or exported model (`model.onnx`).
+    #[arg(value_name = "RUN|MODEL")]
+    network: PathBuf,
     /// The recording.
     file: PathBuf,
     /// How to find out.
@@ -59,17 +59,16 @@ enum Format {
 /// Tells which part of a recording made the network decide.
 ///
 /// # Errors
-/// No run, no recording, no such class, or an unwritable figure.
+/// No network, no recording, no such class, or an unwritable figure.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
-    let run = Run::open(&args.run)?;
-    let arch = &run.model.arch;
-    let wanted = wanted(args, &run)?;
-    let recording = audio::read_mono(&args.file, arch.sample_rate_hz)?;
     let compute = Compute::cpu();
-    let (net, _) = run.best_network(&compute)?;
-    let net = net.without_rounding().valid();
+    let source = Source::load(&args.network, &compute)?;
+    let wanted = wanted(args, &source)?;
+    let arch = &source.arch;
+    let recording = audio::read_mono(&args.file, arch.sample_rate_hz)?;
+    let net = source.trained();
     let window = arch.window as usize;
-    let labels = run.model.labels.as_slice();
+    let labels = source.labels.as_slice();
     let sound = (recording.as_slice(), window);
     let passage = passage::find(&net, sound, (labels, arch.task), wanted, &compute);
     let passage = passage.with_context(|| format!("{}: no window", args.file.display()))?;
@@ -77,8 +76,8 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let evidence = match args.method {
         Method::Gradient => {
             let plain = Compute::cpu_plain();
-            let (net, _) = run.best_network(&plain)?;
-            by_gradient(&net.without_rounding(), &passage.samples, class, rate_hz, &plain)
+            let net = Source::load(&args.network, &plain)?.differentiable();
+            by_gradient(&net, &passage.samples, class, rate_hz, &plain)
         }
         Method::Occlusion => {
             let hidden = (u64::from(args.hide) * u64::from(rate_hz) / 1000) as usize;
@@ -96,19 +95,19 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
 }
 
 /// What the user wants to know.
-fn wanted(args: &ExplainArgs, run: &Run) -> anyhow::Result<Wanted> {
-    let labels = &run.model.labels;
+fn wanted(args: &ExplainArgs, source: &Source) -> anyhow::Result<Wanted> {
+    let labels = &source.labels;
     let class = match &args.class {
         None => None,
         Some(name) => match labels.iter().position(|label| label == name) {
             Some(class) => Some(class),
-            None => bail!("--class {name}: no class of this run ({})", labels.join(", ")),
+            None => bail!("--class {name}: no class of this network ({})", labels.join(", ")),
         },
     };
     let start = match args.at {
         None => None,
         Some(at) if at.abs() <= 1e6 => {
-            Some((at * f64::from(run.model.arch.sample_rate_hz)).round() as i64)
+            Some((at * f64::from(source.arch.sample_rate_hz)).round() as i64)
         }
         Some(at) => bail!("--at {at}: not a time in seconds"),
     };

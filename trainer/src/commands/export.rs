@@ -195,7 +195,8 @@ fn thresholds(net: &Network, data: &Dataset, compute: &Compute) -> Vec<Option<f3
     tune(&predictions).into_iter().map(Some).collect()
 }
 
-fn thresholds_line(meta: &ModelMeta, tuned: bool) -> String {
+/// What is told of the thresholds of tags, whether `tuned` on validation or not.
+pub(super) fn thresholds_line(meta: &ModelMeta, tuned: bool) -> String {
     let thresholds = || meta.decision.thresholds.iter().flatten().copied();
     let (low, high) = (thresholds().fold(1.0, f32::min), thresholds().fold(0.0, f32::max));
     match tuned {

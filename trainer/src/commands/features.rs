@@ -27,7 +27,7 @@ pub struct FeaturesArgs {
     #[arg(long, value_name = "FILE.npz")]
     out: PathBuf,
     /// The classes, separated by commas; all other folders become the class `_unknown_` [default: every folder
-    /// is a class]
+    /// is a class]. Of a data set with tags, the tags
     #[arg(long, value_delimiter = ',', value_name = "WORDS")]
     words: Option<Vec<String>>,
     /// How to split the data set into training, validation and test
@@ -77,9 +77,6 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
         ..FitConfig::of_recipe(Recipe::Modern)
     };
     let data = data_common::load(&config.data_options(rate_hz, window))?;
-    if data.task == Task::MultiLabel {
-        bail!("{}: has tags; name a data set with one class a clip", args.data.display());
-    }
     let longest = data.train.iter().chain(&data.validation).chain(&data.test);
     let longest = longest.map(|clip| clip.samples.len()).max().unwrap_or(0);
     let length = match (args.seconds, data.placement) {
@@ -109,12 +106,16 @@ pub fn run(args: &FeaturesArgs) -> anyhow::Result<()> {
     };
     features.write(&args.out, &about).context("features")?;
     print(&format!(
-        "{}: {} clips of {:.2} s, {} features, {} classes. Next: trainer fit-head {} --out MODEL_DIR\n",
+        "{}: {} clips of {:.2} s, {} features, {} {}. Next: trainer fit-head {} --out MODEL_DIR\n",
         args.out.display(),
         features.len(),
         length as f64 / f64::from(rate_hz),
         features.width,
         about.labels.len(),
+        match data.task {
+            Task::MultiClass => "classes",
+            Task::MultiLabel => "tags",
+        },
         args.out.display(),
     ))
 }

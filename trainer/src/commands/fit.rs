@@ -240,6 +240,12 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
             run.config.hard_negatives.display(),
             data.negatives.len()
         ));
+        let detections = data.negatives.detections();
+        if detections > 0 {
+            say(&format!(
+                "note: {detections} of them are named as detections of `runtime --save-triggers`; those that were right must not be there, for they are trained on as no word (docs/STREAMING.md, Learning from mistakes)"
+            ));
+        }
     }
     let table = run.model.arch.layers()?;
     say(&format!(

@@ -8,11 +8,14 @@ use burn::tensor::{Tensor, TensorData};
 use clap::Args;
 use models::arch::{ArchSpec, Task};
 use models::meta::{DecisionDefaults, ModelMeta, Provenance};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::data_common::print;
+use super::export::thresholds_line;
 use crate::data::Part;
 use crate::evaluate::metrics::Share;
+use crate::evaluate::tags::ranking::{macro_pr_auc, macro_roc_auc};
+use crate::evaluate::tags::thresholds::tune;
 use crate::export::aggregate::{self, Member};
 use crate::export::check;
 use crate::features::head::{self, Head, Kind, Options};
@@ -65,21 +68,28 @@ pub fn run(args: &FitHeadArgs) -> anyhow::Result<()> {
     let options = Options { kind: args.kind, hidden, epochs: args.epochs, seed };
     let head = head::train(&features, about.labels.len(), &options, &compute)
         .map_err(|what| anyhow::anyhow!("{}: {what}", args.features.display()))?;
-    let meta = metadata(&about, &networks, seed, &args.features)?;
+    let task = features.task();
+    let mut meta = metadata(&about, &networks, task, seed, &args.features)?;
+    if task == Task::MultiLabel {
+        let validation = head.predictions(&features, Part::Validation, &compute);
+        meta.decision.thresholds = tune(&validation).into_iter().map(Some).collect();
+    }
+    meta.validate()?;
     let members = networks.iter().zip(&about.networks);
     let members: Vec<Member<'_>> = members
         .map(|(network, origin)| Member { net: network.network(), window: origin.window })
         .collect();
     let bytes = aggregate::encode(&members, &head, &meta);
     let difference = write(&args.out, &bytes, &members, &head, &compute)?;
-    let shares = Part::ALL.map(|part| (part, share(&head, &features, part)));
-    let report = json!({
+    let figures = Part::ALL.map(|part| figures(&head, &features, part, &compute));
+    let mut report = json!({
         "kind": args.kind,
         "choice": head.choice,
         "networks": about.networks,
         "features": features.width,
-        "accuracy": shares.map(|(part, share)| json!({"part": part.name(), "correct": share.hits, "clips": share.of})),
     });
+    let key = if task == Task::MultiLabel { "areas" } else { "accuracy" };
+    report[key] = figures.iter().map(|(_, object)| object.clone()).collect();
     let path = args.out.join("head.json");
     let text = format!("{}\n", serde_json::to_string_pretty(&report)?);
     replace(&path, &[text.as_bytes()]).with_context(|| path.display().to_string())?;
@@ -87,14 +97,11 @@ pub fn run(args: &FitHeadArgs) -> anyhow::Result<()> {
         return print(&text);
     }
     let mut out = String::new();
-    for (part, share) in shares {
-        let Share { hits, of } = share;
-        writeln!(
-            out,
-            "{:<10} {:>6.2} % ({hits} of {of} clips)",
-            part.name(),
-            100.0 * share.value()
-        )?;
+    for (line, _) in figures {
+        writeln!(out, "{line}")?;
+    }
+    if task == Task::MultiLabel {
+        out.push_str(&thresholds_line(&meta, true));
     }
     writeln!(
         out,
@@ -106,9 +113,27 @@ pub fn run(args: &FitHeadArgs) -> anyhow::Result<()> {
     print(&out)
 }
 
-fn share(head: &Head, features: &Features, part: Part) -> Share {
-    let (hits, of) = head.correct(features, part);
-    Share { hits, of }
+/// How good the classifier is on a part of the clips: a line for people, an object for programs.
+fn figures(head: &Head, features: &Features, part: Part, compute: &Compute) -> (String, Value) {
+    let name = part.name();
+    match features.task() {
+        Task::MultiClass => {
+            let (hits, of) = head.correct(features, part);
+            let percent = 100.0 * Share { hits, of }.value();
+            let line = format!("{name:<10} {percent:>6.2} % ({hits} of {of} clips)");
+            (line, json!({ "part": name, "correct": hits, "clips": of }))
+        }
+        Task::MultiLabel => {
+            let clips = head.predictions(features, part, compute);
+            let (roc, pr, count) = (macro_roc_auc(&clips), macro_pr_auc(&clips), clips.len());
+            let area = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+            let (first, second) = (area(roc), area(pr));
+            let line = format!(
+                "{name:<10} ROC-AUC {first}, PR-AUC {second}, means of the tags ({count} clips)"
+            );
+            (line, json!({ "part": name, "roc_auc": roc, "pr_auc": pr, "clips": count }))
+        }
+    }
 }
 
 /// The networks that the features came from.
@@ -131,17 +156,18 @@ fn networks(about: &About, compute: &Compute) -> anyhow::Result<Vec<Extractor>> 
 fn metadata(
     about: &About,
     networks: &[Extractor],
+    task: Task,
     seed: u64,
     features: &Path,
 ) -> anyhow::Result<ModelMeta> {
     let first = networks.first().context("the features came from no network")?;
     let window = u32::try_from(about.length).context("the clips are too long")?;
     let classes = u16::try_from(about.labels.len()).context("more than 65535 classes")?;
-    let arch = ArchSpec { window, classes, task: Task::MultiClass, ..first.source.arch.clone() };
+    let arch = ArchSpec { window, classes, task, ..first.source.arch.clone() };
     let mut config = FitConfig::parse(&about.config, features)?;
     config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
-    let usual = DecisionDefaults::for_labels(&about.labels, about.rate_hz);
-    let meta = ModelMeta {
+    let usual = DecisionDefaults::for_model(&arch, &about.labels);
+    Ok(ModelMeta {
         preset: "features".to_owned(),
         decision: DecisionDefaults { hop: usual.hop.max(window / 4), ..usual },
         arch,
@@ -153,9 +179,7 @@ fn metadata(
             split_sha256: about.split_sha256.clone(),
             trainer_version: env!("CARGO_PKG_VERSION").to_owned(),
         },
-    };
-    meta.validate()?;
-    Ok(meta)
+    })
 }
 
 /// Writes the model if the runtime's engine computes what networks and classifier do; returns the difference.

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::data_common::{self, print};
 use crate::figure;
-use crate::fit::Run;
 use crate::fit::checkpoint::replace;
+use crate::fit::source::Source;
 use crate::look::FilterFigure;
 use crate::look::filters::{self, Ascent, LayerFilters, SAMPLES};
 use crate::net::Compute;
@@ -17,8 +17,9 @@ use crate::net::Compute;
 /// Arguments of `trainer visualize`.
 #[derive(Debug, clap::Args)]
 pub struct VisualizeArgs {
-    /// Folder of the training run.
-    run: PathBuf,
+    /// Training run or exported model (`model.onnx`).
+    #[arg(value_name = "RUN|MODEL")]
+    network: PathBuf,
     /// Folder for `filters.svg`, `filters.png` and `filters.json`, made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -36,16 +37,15 @@ pub struct VisualizeArgs {
     seed: u64,
 }
 
-/// Finds the waveforms that a run's filters respond to, and draws their spectra.
+/// Finds the waveforms that a network's filters respond to, and draws their spectra.
 ///
 /// # Errors
-/// No run, waveforms too short for the network, or an unwritable folder.
+/// No network, waveforms too short for the network, or an unwritable folder.
 pub fn run(args: &VisualizeArgs) -> anyhow::Result<()> {
-    let run = Run::open(&args.run)?;
     let compute = Compute::cpu_plain();
-    let (net, _) = run.best_network(&compute)?;
-    let net = net.without_rounding();
-    let arch = &run.model.arch;
+    let source = Source::load(&args.network, &compute)?;
+    let net = source.differentiable();
+    let arch = &source.arch;
     let given = args.samples.map(|samples| samples as usize);
     let (names, needed) = filters::layers(arch, args.layers.into(), given)?;
     let samples = given.unwrap_or(SAMPLES.max(needed));
@@ -65,22 +65,22 @@ pub fn run(args: &VisualizeArgs) -> anyhow::Result<()> {
     let layers: Vec<LayerFilters> = names.iter().map(|layer| look(*layer)).collect();
     bar.finish_and_clear();
 
-    let title = format!("{}, {} classes", run.config.preset, run.model.labels.len());
+    let title = format!("{}, {} classes", source.preset, source.labels.len());
     let drawn = FilterFigure { layers: &layers, rate_hz: arch.sample_rate_hz, title };
     for name in ["filters.svg", "filters.png"] {
         figure::write(&drawn, &args.out.join(name))?;
     }
     let path = args.out.join("filters.json");
-    let text = format!("{}\n", report(&run, ascent, &layers));
+    let text = format!("{}\n", report(&source, ascent, &layers));
     replace(&path, &[text.as_bytes()]).with_context(|| path.display().to_string())?;
     print(&table(&layers)?)
 }
 
-fn report(run: &Run, ascent: Ascent, layers: &[LayerFilters]) -> serde_json::Value {
+fn report(source: &Source, ascent: Ascent, layers: &[LayerFilters]) -> serde_json::Value {
     json!({
-        "preset": run.config.preset,
-        "labels": run.model.labels,
-        "rate_hz": run.model.arch.sample_rate_hz,
+        "preset": source.preset,
+        "labels": source.labels,
+        "rate_hz": source.arch.sample_rate_hz,
         "samples": ascent.samples,
         "steps": ascent.steps,
         "seed": ascent.seed,

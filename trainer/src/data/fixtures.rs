@@ -1,9 +1,13 @@
 //! Small data sets for tests.
 
+mod songs;
+
 use std::fs;
 use std::path::Path;
 
 use super::{DataOptions, Dataset, load};
+
+pub(crate) use songs::{magnatagatune, song, song_tags};
 
 pub(crate) const RATE_HZ: u32 = 8000;
 /// Samples of a window.
@@ -30,7 +34,7 @@ pub(crate) fn words(dir: &Path, words: &[&str], clips: usize) {
 }
 
 /// A data set in the layout of ESC-50: in each of `folds` folds `clips` recordings of one second a category, two
-/// of which are takes of one original.
+/// of which are takes of one original. The first category and every other one from there are in ESC-10.
 pub(crate) fn esc50(dir: &Path, categories: &[&str], folds: usize, clips: usize) {
     let mut table = "filename,fold,target,category,esc10,src_file,take\n".to_owned();
     for fold in 1..=folds {
@@ -40,7 +44,8 @@ pub(crate) fn esc50(dir: &Path, categories: &[&str], folds: usize, clips: usize)
                 let take = ["A", "B"][clip % 2];
                 let file = format!("{fold}-{original}-{take}-{target}.wav");
                 tone(dir, &format!("audio/{file}"), 1.0);
-                table += &format!("{file},{fold},{target},{category},True,{original},{take}\n");
+                let esc10 = if target % 2 == 0 { "True" } else { "False" };
+                table += &format!("{file},{fold},{target},{category},{esc10},{original},{take}\n");
             }
         }
     }
@@ -54,27 +59,6 @@ pub(crate) fn options(dir: &Path) -> DataOptions {
 
 pub(crate) fn loaded(options: &DataOptions) -> Dataset {
     load(options, &mut |_, _| ()).unwrap()
-}
-
-/// A data set in the layout of MagnaTagATune: a recording of one second in each of the folders 0 to f, which has the tags
-/// that `has(folder, tag)` says.
-pub(crate) fn magnatagatune(dir: &Path, tags: &[&str], has: impl Fn(usize, usize) -> bool) {
-    let quoted = |fields: Vec<String>| {
-        let fields: Vec<String> = fields.iter().map(|field| format!("\"{field}\"")).collect();
-        fields.join("\t") + "\n"
-    };
-    let columns = |first: &str, tags: Vec<String>, last: &str| {
-        quoted([vec![first.to_owned()], tags, vec![last.to_owned()]].concat())
-    };
-    let names = tags.iter().map(|&tag| tag.to_owned()).collect();
-    let mut table = columns("clip_id", names, "mp3_path");
-    for folder in 0..16 {
-        let path = format!("{folder:x}/clip.wav");
-        tone(dir, &path, 1.0);
-        let values = (0..tags.len()).map(|tag| u8::from(has(folder, tag)).to_string()).collect();
-        table += &columns(&(folder + 2).to_string(), values, &path);
-    }
-    fs::write(dir.join("annotations_final.csv"), table).unwrap();
 }
 
 /// A data set in the layout of DCASE 2017 task 4 with so many recordings of one second in each set. The recording n has

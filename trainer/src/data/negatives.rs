@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rand::{Rng as _, RngExt as _};
+use runtime::sink::is_detection;
 
 use super::{Clip, DataError, Dataset, Recording};
 use crate::draw;
@@ -61,6 +62,14 @@ impl Negatives {
     #[must_use]
     pub fn samples(&self) -> usize {
         self.recordings.iter().map(|(_, samples)| samples.len()).sum()
+    }
+
+    /// Recordings that are named as the detections that `runtime --save-triggers` keeps: nobody but a listener
+    /// knows whether they were wrong.
+    #[must_use]
+    pub fn detections(&self) -> usize {
+        let file = |name: &str| name.rsplit('/').next().is_some_and(is_detection);
+        self.recordings.iter().filter(|(name, _)| file(name)).count()
     }
 
     /// `count` stretches, evenly from all that there is to hear.
@@ -153,6 +162,20 @@ mod tests {
         assert_eq!(clips[..100], negatives.draw(100, 100, 7));
         assert_ne!(clips[..100], negatives.draw(100, 100, 8));
         assert!(Negatives::default().draw(5, 100, 0).is_empty());
+    }
+
+    #[test]
+    fn detections_are_told_by_their_names() {
+        let names = [
+            "kept/0001763799000123-left-detected.wav",
+            "kept/0001763799004711-stop-near.wav",
+            "kept/left-detected.wav",
+        ];
+        let sound: Arc<[i16]> = [1000; 100].into();
+        let recordings = names.map(|name| (name.to_owned(), Arc::clone(&sound))).into();
+        let negatives =
+            Negatives::new(recordings, Path::new("kept"), Some(0), Arc::default()).unwrap();
+        assert_eq!(negatives.detections(), 1);
     }
 
     #[test]

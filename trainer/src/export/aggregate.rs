@@ -4,6 +4,7 @@
 //! sees as a batch of `S N`, all clips' first segments first; of each level follow the maximum over time, the mean over
 //! the segments and the concatenation of all.
 
+use models::arch::Task;
 use models::meta::ModelMeta;
 use prost::Message as _;
 
@@ -45,7 +46,11 @@ pub fn encode(members: &[Member<'_>], head: &Head, meta: &ModelMeta) -> Vec<u8> 
         graph.tensor(&bias, &[outputs], &layer.bias);
         value = graph.node("Gemm", &format!("head{index}"), &[&value, &weight, &bias], vec![]);
     }
-    graph.node("Softmax", "posteriors", &[&value], vec![int("axis", -1)]);
+    let (operator, attributes) = match meta.arch.task {
+        Task::MultiClass => ("Softmax", vec![int("axis", -1)]),
+        Task::MultiLabel => ("Sigmoid", vec![]),
+    };
+    graph.node(operator, "posteriors", &[&value], attributes);
     model(graph, meta).encode_to_vec()
 }
 
@@ -138,7 +143,11 @@ mod tests {
             })
             .collect();
         // Longer than a window and as long, then with a network first whose stem is a chain of its own for the runtime.
-        for (length, used) in [(40_000, &[0, 1, 2][..]), (16_000, &[0, 2]), (16_000, &[1, 0])] {
+        for (length, used, task) in [
+            (40_000, &[0, 1, 2][..], Task::MultiClass),
+            (16_000, &[0, 2], Task::MultiLabel),
+            (16_000, &[1, 0], Task::MultiClass),
+        ] {
             let window = |index: usize| arches[index].window as usize;
             let member = |index: &usize| Member { net: &nets[*index], window: window(*index) };
             let members: Vec<Member<'_>> = used.iter().map(member).collect();
@@ -157,7 +166,7 @@ mod tests {
             let labels = ["a".to_owned(), "b".to_owned()];
             let meta = ModelMeta {
                 preset: "features".to_owned(),
-                arch: ArchSpec { window: length as u32, ..arches[used[0]].clone() },
+                arch: ArchSpec { window: length as u32, task, ..arches[used[0]].clone() },
                 decision: DecisionDefaults::for_labels(&labels, 16_000),
                 labels: labels.into(),
                 provenance: Provenance::default(),

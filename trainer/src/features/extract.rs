@@ -130,7 +130,7 @@ pub fn extract(
                 rows.iter_mut().zip(more).for_each(|(row, more)| row.extend(more));
             }
             for (clip, row) in clips.iter().zip(rows) {
-                features.push(&row, clip.class, part, &clip.name);
+                features.push(&row, (clip.class, &clip.tags), part, &clip.name);
             }
             progress(features.len(), total);
         }

@@ -4,13 +4,17 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, LBFGSConfig, LineSearchFn};
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Tensor, TensorData};
+use models::arch::Task;
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::Features;
+use super::scale::Scale;
 use crate::data::Part;
 use crate::draw;
-use crate::evaluate::predict::argmax;
+use crate::evaluate::predict::{Predictions, argmax};
+use crate::export::check::posteriors;
+use crate::fit::loss::binary_cross_entropy;
 use crate::net::{Compute, Dropout, Linear};
 
 /// Strengths of the regularisation that are tried.
@@ -26,7 +30,7 @@ const DROPOUT: f64 = 0.5;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Multinomial logistic regression, by L-BFGS; how strongly it is regularised is chosen on validation.
+    /// Logistic regression (multinomial, or one for each tag), by L-BFGS; how strongly it is regularised is chosen on validation.
     #[default]
     Logistic,
     /// One hidden layer with ReLU and dropout, by `AdamW`; the epoch is chosen on validation.
@@ -82,14 +86,28 @@ impl Head {
         values
     }
 
-    /// How many rows it classifies correctly, of how many.
+    /// How many clips of a part it classifies correctly, of how many.
     #[must_use]
     pub fn correct(&self, features: &Features, part: Part) -> (u64, u64) {
-        let (values, classes) = features.of_part(part);
-        let rows = values.chunks_exact(features.width);
+        let clips = features.of_part(part);
         let hit = |(row, class): (&[f32], &usize)| argmax(&self.logits(row)) == *class;
-        let hits = rows.zip(&classes).filter(|pair| hit(*pair)).count();
-        (hits as u64, classes.len() as u64)
+        let hits = clips.rows().zip(&clips.classes).filter(|pair| hit(*pair)).count();
+        (hits as u64, clips.len() as u64)
+    }
+
+    /// Posteriors of the clips of a part.
+    #[must_use]
+    pub fn predictions(&self, features: &Features, part: Part, compute: &Compute) -> Predictions {
+        let (clips, task) = (features.of_part(part), features.task());
+        let row = |row: &[f32]| {
+            let logits = self.logits(row);
+            let shape = [1, logits.len()];
+            let logits = TensorData::new(logits, shape);
+            posteriors(Tensor::from_data(logits, compute.inference_device()), task)
+        };
+        let posteriors = clips.rows().map(row).collect();
+        let Features { classes, tags, names, .. } = clips;
+        Predictions { posteriors, classes, tags, names }
     }
 }
 
@@ -158,70 +176,31 @@ impl Layers {
     }
 }
 
-/// Mean and 1/deviation of each feature over the training clips.
-struct Scale {
-    mean: Vec<f64>,
-    factor: Vec<f64>,
-}
-
-impl Scale {
-    fn of(values: &[f32], width: usize) -> Self {
-        let count = (values.len() / width).max(1) as f64;
-        let (mut mean, mut square) = (vec![0.0; width], vec![0.0; width]);
-        for row in values.chunks_exact(width) {
-            for (index, value) in row.iter().enumerate() {
-                mean[index] += f64::from(*value) / count;
-                square[index] += f64::from(*value).powi(2) / count;
-            }
-        }
-        // A feature that is always the same says nothing.
-        let factor = mean.iter().zip(&square).map(|(mean, square): (&f64, &f64)| {
-            let deviation = (square - mean * mean).max(0.0).sqrt();
-            if deviation > 1e-6 { 1.0 / deviation } else { 0.0 }
-        });
-        let factor = factor.collect();
-        Self { mean, factor }
-    }
-
-    fn apply(&self, values: &[f32], compute: &Compute) -> Tensor<2> {
-        let width = self.mean.len();
-        let scaled: Vec<f32> = values
-            .iter()
-            .enumerate()
-            .map(|(index, value)| {
-                let (mean, factor) = (self.mean[index % width], self.factor[index % width]);
-                ((f64::from(*value) - mean) * factor) as f32
-            })
-            .collect();
-        let shape = [values.len() / width, width];
-        Tensor::from_data(TensorData::new(scaled, shape), &compute.training_device())
-    }
-}
-
-/// Rows with their classes, ready to learn from.
+/// Rows with their classes or tags, ready to learn from.
 struct Set {
     x: Tensor<2>,
     targets: Tensor<2>,
+    task: Task,
 }
 
 impl Set {
-    fn new(
-        (values, classes): (Vec<f32>, Vec<usize>),
-        scale: &Scale,
-        count: usize,
-        compute: &Compute,
-    ) -> Self {
-        let mut targets = vec![0.0; classes.len() * count];
-        classes.iter().enumerate().for_each(|(row, class)| targets[row * count + class] = 1.0);
-        let targets = TensorData::new(targets, [classes.len(), count]);
+    fn new(clips: &Features, scale: &Scale, labels: usize, compute: &Compute) -> Self {
+        let targets = TensorData::new(clips.targets(labels), [clips.len(), labels]);
         let targets = Tensor::from_data(targets, &compute.training_device());
-        Self { x: scale.apply(&values, compute), targets }
+        Self { x: scale.apply(&clips.values, compute), targets, task: clips.task() }
     }
 
-    /// Mean cross-entropy of these logits.
+    /// Mean cross-entropy of these logits; of tags the sum over them of the mean binary cross-entropy of each, so that each has
+    /// a regression of its own.
     fn loss(&self, logits: Tensor<2>) -> Tensor<1> {
-        let rows = logits.dims()[0].max(1) as f32;
-        (log_softmax(logits, 1) * self.targets.clone()).sum().neg() / rows
+        let [rows, labels] = logits.dims();
+        match self.task {
+            Task::MultiClass => {
+                let log_posteriors = log_softmax(logits, 1) * self.targets.clone();
+                log_posteriors.sum().neg() / rows.max(1) as f32
+            }
+            Task::MultiLabel => binary_cross_entropy(logits, self.targets.clone()) * labels as f32,
+        }
     }
 
     fn loss_of(&self, layers: &Layers) -> f64 {
@@ -234,7 +213,7 @@ fn scalar(tensor: &Tensor<1>) -> f64 {
     f64::from(values[0])
 }
 
-/// Trains a classifier for `labels` classes on the training clips and chooses on the validation clips.
+/// Trains a classifier for `labels` classes or tags on the training clips and chooses on the validation clips.
 ///
 /// # Errors
 /// There are no training or no validation clips.
@@ -246,12 +225,12 @@ pub fn train(
 ) -> Result<Head, String> {
     let (train, validation) =
         (features.of_part(Part::Training), features.of_part(Part::Validation));
-    if train.1.is_empty() || validation.1.is_empty() {
+    if train.is_empty() || validation.is_empty() {
         return Err("has no training or no validation clips".to_owned());
     }
-    let scale = Scale::of(&train.0, features.width);
-    let train = Set::new(train, &scale, labels, compute);
-    let validation = Set::new(validation, &scale, labels, compute);
+    let scale = Scale::of(&train.values, features.width);
+    let train = Set::new(&train, &scale, labels, compute);
+    let validation = Set::new(&validation, &scale, labels, compute);
     let (layers, choice) = match options.kind {
         Kind::Logistic => {
             let sizes = [features.width, labels];
@@ -312,66 +291,4 @@ fn connected(
 }
 
 #[cfg(test)]
-mod tests {
-    use burn::module::Param;
-
-    use super::*;
-
-    /// Points around three corners, one feature that is always the same.
-    fn corners() -> Features {
-        let mut features = Features::default();
-        let mut rng = draw::rng(1, "corners", &[]);
-        for index in 0..120 {
-            let class = index % 3;
-            let mut noise = || rng.random_range(-1.0..1.0f32);
-            let (x, y) = [(0.0, 0.0), (30.0, 0.0), (0.0, 0.02)][class];
-            let row = [x + 3.0 * noise(), y + 0.002 * noise(), 7.0];
-            let part = [Part::Training, Part::Validation, Part::Test][index / 40];
-            features.push(&row, class, part, "");
-        }
-        features
-    }
-
-    #[test]
-    fn classifiers_learn_whatever_the_scale_of_features() {
-        let (features, compute) = (corners(), Compute::cpu());
-        for kind in [Kind::Logistic, Kind::Connected] {
-            let options = Options { kind, hidden: 16, epochs: 200, seed: 1 };
-            let head = train(&features, 3, &options, &compute).unwrap();
-            for part in Part::ALL {
-                let (hits, of) = head.correct(&features, part);
-                assert!(of == 40 && hits >= 39, "{kind:?} {part:?}: {hits} of {of}");
-            }
-            assert_eq!(head, train(&features, 3, &options, &compute).unwrap());
-        }
-    }
-
-    #[test]
-    fn logistic_regression_is_at_its_optimum() {
-        // There the gradient of the data term is −l2·w.
-        let (features, compute) = (corners(), Compute::cpu());
-        let rows = features.of_part(Part::Training);
-        let scale = Scale::of(&rows.0, 3);
-        let set = Set::new(rows, &scale, 3, &compute);
-        let l2 = 0.01;
-        let layers = logistic(Layers::new(&[3, 3], 1, &compute), &set, l2);
-        let loss = set.loss(layers.forward(set.x.clone(), None));
-        let mut gradients = GradientsParams::from_module(&mut loss.backward(), &layers);
-        let weight: &Param<Tensor<2>> = &layers.layers[0].weight;
-        let gradient = gradients.remove::<2>(weight.id).unwrap().into_data();
-        let gradient: Vec<f32> = gradient.try_to_vec().unwrap();
-        let weight: Vec<f32> = weight.val().into_data().try_to_vec().unwrap();
-        assert!(weight.iter().any(|weight| weight.abs() > 0.5));
-        for (gradient, weight) in gradient.iter().zip(weight) {
-            assert!((gradient + l2 * weight).abs() < 1e-4, "{gradient} {weight}");
-        }
-    }
-
-    #[test]
-    fn clips_to_choose_by_are_needed() {
-        let mut features = corners();
-        features.parts.iter_mut().for_each(|part| *part = 0);
-        let options = Options { kind: Kind::Logistic, hidden: 1, epochs: 1, seed: 1 };
-        assert!(train(&features, 3, &options, &Compute::cpu()).is_err());
-    }
-}
+mod tests;

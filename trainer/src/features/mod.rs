@@ -13,6 +13,7 @@
 mod extract;
 pub mod head;
 pub mod npz;
+mod scale;
 mod table;
 
 pub use extract::{Extractor, extract, levels, pooled};

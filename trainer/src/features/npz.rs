@@ -26,6 +26,13 @@ pub enum Array {
         /// The values.
         values: Vec<f32>,
     },
+    /// Two axes of bytes, row after row.
+    U8 {
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// The values.
+        values: Vec<u8>,
+    },
     /// One axis of 64-bit integers.
     I64(Vec<i64>),
     /// One axis of text.
@@ -116,6 +123,9 @@ fn encode(array: &Array) -> Vec<u8> {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes());
             ("<f4".to_owned(), format!("({rows}, {columns})"), bytes.collect())
         }
+        Array::U8 { shape: [rows, columns], values } => {
+            ("|u1".to_owned(), format!("({rows}, {columns})"), values.clone())
+        }
         Array::I64(values) => {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes());
             ("<i8".to_owned(), format!("({},)", values.len()), bytes.collect())
@@ -164,6 +174,10 @@ fn decode(header: &str, values: &[u8]) -> Option<Array> {
             let values = of_size(4)?.map(value).collect::<Option<_>>()?;
             Some(Array::F32 { shape: [rows, columns], values })
         }
+        ("|u1", &[rows, columns]) => {
+            let values = (count == values.len()).then(|| values.to_vec())?;
+            Some(Array::U8 { shape: [rows, columns], values })
+        }
         ("<i8", [_]) => {
             let value = |bytes: &[u8]| bytes.try_into().map(i64::from_le_bytes).ok();
             Some(Array::I64(of_size(8)?.map(value).collect::<Option<_>>()?))
@@ -205,13 +219,14 @@ mod tests {
         let path = dir.path().join("a.npz");
         let arrays = [
             ("f", Array::F32 { shape: [2, 2], values: vec![1.0, f32::MIN, 0.5, -0.0] }),
+            ("u", Array::U8 { shape: [2, 1], values: vec![0, 255] }),
             ("i", Array::I64(vec![-1, i64::MAX])),
             ("t", Array::Text(vec!["".into(), "größer".into(), "a".into()])),
             ("none", Array::Text(Vec::new())),
         ];
         write(&path, &arrays).unwrap();
         let found = read(&path).unwrap();
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.len(), 5);
         for (name, array) in arrays {
             assert_eq!(found[name], array);
         }
@@ -225,6 +240,7 @@ mod tests {
                 &[0u8; 8][..],
             ),
             ("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", &[0; 8]),
+            ("{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }", &[0; 3]),
             ("{'descr': '<U0', 'fortran_order': False, 'shape': (3,), }", &[]),
             ("{'descr': '<i8', 'fortran_order': False, 'shape': (-1,), }", &[]),
             ("{'descr': ", &[]),

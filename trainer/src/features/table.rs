@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use models::arch::Task;
 use serde::{Deserialize, Serialize};
 
 use super::npz::{self, Array, NpzError};
@@ -15,8 +17,10 @@ pub struct Features {
     pub values: Vec<f32>,
     /// D.
     pub width: usize,
-    /// The class of each clip, an index into [`About::labels`].
+    /// The class of each clip, an index into [`About::labels`]; of a clip with tags the first of them.
     pub classes: Vec<usize>,
+    /// For each clip and each label, whether the clip has that tag. The clips' rows are empty where they have classes.
+    pub tags: Vec<Arc<[bool]>>,
     /// Training (0), validation (1) or test (2), for each clip.
     pub parts: Vec<usize>,
     /// The name of each clip.
@@ -56,11 +60,18 @@ pub struct About {
 }
 
 impl Features {
-    /// Adds a clip.
-    pub fn push(&mut self, row: &[f32], class: usize, part: Part, name: &str) {
+    /// Adds a clip of a class, or with tags.
+    pub fn push(
+        &mut self,
+        row: &[f32],
+        (class, tags): (usize, &Arc<[bool]>),
+        part: Part,
+        name: &str,
+    ) {
         self.width = row.len();
         self.values.extend(row);
         self.classes.push(class);
+        self.tags.push(Arc::clone(tags));
         self.parts.push(part as usize);
         self.names.push(name.to_owned());
     }
@@ -77,21 +88,45 @@ impl Features {
         self.classes.is_empty()
     }
 
-    /// The rows and classes of a part.
+    /// Whether clips have classes or tags.
     #[must_use]
-    pub fn of_part(&self, part: Part) -> (Vec<f32>, Vec<usize>) {
-        let rows = self.values.chunks_exact(self.width.max(1));
-        let (mut values, mut classes) = (Vec::new(), Vec::new());
-        for ((row, class), of) in rows.zip(&self.classes).zip(&self.parts) {
-            if *of == part as usize {
-                values.extend(row);
-                classes.push(*class);
-            }
+    pub fn task(&self) -> Task {
+        match self.tags.iter().any(|tags| !tags.is_empty()) {
+            true => Task::MultiLabel,
+            false => Task::MultiClass,
         }
-        (values, classes)
     }
 
-    /// Writes them as NumPy arrays: `features` `[clips, D]`, `classes`, `parts`, `names`, `labels`, and `about`, which is JSON.
+    /// The clips of a part.
+    #[must_use]
+    pub fn of_part(&self, part: Part) -> Self {
+        let mut of = Self { width: self.width, ..Self::default() };
+        for (clip, row) in self.rows().enumerate() {
+            if self.parts[clip] == part as usize {
+                let truth = (self.classes[clip], &self.tags[clip]);
+                of.push(row, truth, part, &self.names[clip]);
+            }
+        }
+        of
+    }
+
+    /// The numbers of each clip.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// What is to be learnt of each clip, `[clips, labels]`: 1 for its class or its tags, else 0.
+    #[must_use]
+    pub fn targets(&self, labels: usize) -> Vec<f32> {
+        let has = |clip: usize, label: usize| {
+            self.tags[clip].get(label).copied().unwrap_or(label == self.classes[clip])
+        };
+        let all = 0..self.len() * labels;
+        all.map(|index| f32::from(has(index / labels, index % labels))).collect()
+    }
+
+    /// Writes them as NumPy arrays: `features` `[clips, D]`, `classes` `[clips]` or `tags` `[clips, labels]` of 0 and 1, `parts`,
+    /// `names`, `labels`, and `about`, which is JSON.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -100,11 +135,20 @@ impl Features {
         let about_text =
             serde_json::to_string(about).map_err(|e| npz::bad(path, &e.to_string()))?;
         let shape = [self.len(), self.width];
+        let truth = match self.task() {
+            Task::MultiClass => ("classes", integers(&self.classes)),
+            Task::MultiLabel => {
+                let values =
+                    self.tags.iter().flat_map(|tags| tags.iter().map(|has| u8::from(*has)));
+                let shape = [self.len(), self.tags.first().map_or(0, |tags| tags.len())];
+                ("tags", Array::U8 { shape, values: values.collect() })
+            }
+        };
         npz::write(
             path,
             &[
                 ("features", Array::F32 { shape, values: self.values.clone() }),
-                ("classes", integers(&self.classes)),
+                truth,
                 ("parts", integers(&self.parts)),
                 ("names", Array::Text(self.names.clone())),
                 ("labels", Array::Text(about.labels.clone())),
@@ -119,8 +163,13 @@ impl Features {
     /// The file cannot be read or holds something else.
     pub fn read(path: &Path) -> Result<(Self, About), NpzError> {
         let mut arrays = npz::read(path)?;
-        let mut take = |name: &str| take(&mut arrays, name).map_err(|what| npz::bad(path, &what));
         let wrong = |name: &str| npz::bad(path, &format!("`{name}` is of another type"));
+        let tags = match arrays.remove("tags") {
+            None => None,
+            Some(Array::U8 { shape: [_, labels], values }) => Some((labels, values)),
+            Some(_) => return Err(wrong("tags")),
+        };
+        let mut take = |name: &str| take(&mut arrays, name).map_err(|what| npz::bad(path, &what));
         let Array::F32 { shape: [clips, width], values } = take("features")? else {
             return Err(wrong("features"));
         };
@@ -132,7 +181,17 @@ impl Features {
             _ => Err(wrong(name)),
         };
         let parts = integers("parts", Part::ALL.len())?;
-        let classes = integers("classes", usize::from(u16::MAX))?;
+        let (classes, tags, labels) = match tags {
+            None => {
+                let classes = integers("classes", usize::from(u16::MAX))?;
+                let none: Vec<Arc<[bool]>> = vec![Arc::default(); classes.len()];
+                (classes, none, None)
+            }
+            Some((labels, values)) => {
+                let (classes, tags) = tagged(&values, labels).ok_or_else(|| wrong("tags"))?;
+                (classes, tags, Some(labels))
+            }
+        };
         let mut texts = |name: &str| match take(name)? {
             Array::Text(values) => Ok(values),
             _ => Err(wrong(name)),
@@ -140,15 +199,28 @@ impl Features {
         let (names, about) = (texts("names")?, texts("about")?);
         let about: About = serde_json::from_str(about.first().map_or("", String::as_str))
             .map_err(|error| npz::bad(path, &format!("`about`: {error}")))?;
-        let fits = classes.iter().all(|class| *class < about.labels.len());
+        let fits = classes.iter().all(|class| *class < about.labels.len())
+            && labels.is_none_or(|labels| labels == about.labels.len());
         if !fits || [classes.len(), parts.len(), names.len()] != [clips; 3] || width == 0 {
             return Err(npz::bad(path, "its arrays do not fit one another"));
         }
         if !values.iter().all(|value| value.is_finite()) {
             return Err(npz::bad(path, "some features are no finite numbers"));
         }
-        Ok((Self { values, width, classes, parts, names }, about))
+        Ok((Self { values, width, classes, tags, parts, names }, about))
     }
+}
+
+/// The first tag of each clip, and all of them; `None` where a value is neither 0 nor 1.
+fn tagged(values: &[u8], labels: usize) -> Option<(Vec<usize>, Vec<Arc<[bool]>>)> {
+    if values.iter().any(|value| *value > 1) {
+        return None;
+    }
+    let rows = values.chunks_exact(labels.max(1));
+    let tags: Vec<Arc<[bool]>> =
+        rows.map(|row| row.iter().map(|has| *has == 1).collect()).collect();
+    let first = |tags: &Arc<[bool]>| tags.iter().position(|has| *has).unwrap_or(0);
+    Some((tags.iter().map(first).collect(), tags))
 }
 
 fn take(arrays: &mut BTreeMap<String, Array>, name: &str) -> Result<Array, String> {
@@ -164,8 +236,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f.npz");
         let mut features = Features::default();
-        features.push(&[1.0, -2.5, 3.0], 1, Part::Training, "a/1.wav");
-        features.push(&[0.0, 1e-30, -0.0], 0, Part::Test, "ä/2.wav");
+        features.push(&[1.0, -2.5, 3.0], (1, &Arc::default()), Part::Training, "a/1.wav");
+        features.push(&[0.0, 1e-30, -0.0], (0, &Arc::default()), Part::Test, "ä/2.wav");
         let about = About {
             networks: vec![],
             labels: vec!["x".into(), "y".into()],
@@ -178,9 +250,22 @@ mod tests {
         features.write(&path, &about).unwrap();
         let (read, told) = Features::read(&path).unwrap();
         assert_eq!((&read, &told), (&features, &about));
-        assert_eq!(read.of_part(Part::Training), (vec![1.0, -2.5, 3.0], vec![1]));
+        let training = read.of_part(Part::Training);
+        assert_eq!((training.len(), &training.values[..]), (1, &[1.0, -2.5, 3.0][..]));
+        assert_eq!((training.targets(2), training.task()), (vec![0.0, 1.0], Task::MultiClass));
         features.classes[0] = 2;
         features.write(&path, &about).unwrap();
+        let error = Features::read(&path).unwrap_err().to_string();
+        assert!(error.contains("do not fit"), "{error}");
+        features.classes = vec![1, 0];
+        features.tags = vec![[false, true].into(), [true, true].into()];
+        features.write(&path, &about).unwrap();
+        let (read, _) = Features::read(&path).unwrap();
+        assert_eq!((&read, read.task()), (&features, Task::MultiLabel));
+        assert_eq!(read.targets(2), [0.0, 1.0, 1.0, 1.0]);
+        assert_eq!(tagged(&[0, 2], 2), None);
+        let three = About { labels: vec!["x".into(), "y".into(), "z".into()], ..about };
+        features.write(&path, &three).unwrap();
         let error = Features::read(&path).unwrap_err().to_string();
         assert!(error.contains("do not fit"), "{error}");
         npz::write(&path, &[("features", Array::I64(vec![1]))]).unwrap();

@@ -38,12 +38,16 @@ pub(super) fn loss(
         }
         Task::MultiLabel => {
             let right = right_tags(&rows(&logits), &batch.targets, classes);
-            let targets = targets(batch);
-            let there = log_sigmoid(logits.clone()) * targets.clone();
-            let absent = log_sigmoid(logits.neg()) * (targets.neg() + 1.0);
-            ((there + absent).mean().neg(), right)
+            (binary_cross_entropy(logits, targets(batch)), right)
         }
     }
+}
+
+/// The binary cross-entropy of the sigmoid of logits, `[B, N]`, with targets of 0 to 1: the mean over all of them.
+pub(crate) fn binary_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let there = log_sigmoid(logits.clone()) * targets.clone();
+    let absent = log_sigmoid(logits.neg()) * (targets.neg() + 1.0);
+    (there + absent).mean().neg()
 }
 
 /// How many rows have their largest value at the given class.

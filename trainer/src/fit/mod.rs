@@ -16,7 +16,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod config;
 mod frozen;
-mod loss;
+pub(crate) mod loss;
 pub mod progress;
 pub mod run;
 pub mod schedule;

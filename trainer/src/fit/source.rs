@@ -106,6 +106,12 @@ impl Source {
         self.net.clone().valid().without_rounding()
     }
 
+    /// The network as it is, on the training device, so that gradients can be taken of it.
+    #[must_use]
+    pub fn differentiable(&self) -> Network {
+        self.net.clone().without_rounding()
+    }
+
     /// The network for the classes of `data`: outputs of classes that it knows stay as they are, the others are
     /// fresh.
     ///

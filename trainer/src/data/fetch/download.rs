@@ -1,7 +1,7 @@
 //! Downloads by the system's `curl`.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,6 +17,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const NO_HOST: [i32; 4] = [5, 6, 7, 28];
 const BAD_RANGE: i32 = 33;
 const HTTP_ERROR: i32 = 22;
+const NOT_WRITTEN: i32 = 23;
 const BROKEN: [i32; 7] = [18, 28, 35, 52, 55, 56, 92];
 
 /// Downloads `url` into `part`, and goes on behind what is there already.
@@ -37,6 +38,12 @@ pub(super) fn download(
         // Nothing is left to send: all is there.
         if http == Some(416) && before > 0 && total.is_none_or(|total| total == before) {
             return Ok(());
+        }
+        if status == NOT_WRITTEN {
+            let what = format!(
+                "cannot be written ({message}); is the disk full? The same command goes on from what has come"
+            );
+            return Err(FetchError::io(part)(io::Error::other(what)));
         }
         let restart = (status == BAD_RANGE || http == Some(416)) && before > 0;
         if restart {

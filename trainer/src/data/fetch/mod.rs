@@ -1,13 +1,15 @@
 //! Public data sets, fetched from who publishes them.
 //!
 //! [`fetch`] works in steps, one module each: `download` gets the archive with the system's `curl` and goes on where
-//! an earlier attempt stopped, its checksum is compared, `unpack` puts its files into a new folder.
+//! an earlier attempt stopped, its checksum is compared, `unpack` puts its files into a new folder, `subset` removes those of them
+//! that belong to a larger data set only.
 //!
 //! `curl` and `gzip` are on nearly every computer. No HTTP client in Rust speaks TLS without C or assembly code.
 
 mod download;
 #[cfg(test)]
 mod server;
+mod subset;
 mod unpack;
 
 use std::fs::File;
@@ -36,12 +38,16 @@ pub struct Published {
     pub wrapped: bool,
     /// A file that is in it wherever it is complete.
     pub contains: &'static str,
+    /// Where the data set is a part of what the archive holds: the column of the table `contains` that says `True` of its
+    /// recordings.
+    pub subset: Option<&'static str>,
 }
 
 /// All data sets that can be fetched.
 ///
-/// Checksums of Speech Commands: as published with TensorFlow Datasets. ESC-50 is an archive that GitHub makes of a repository;
-/// it has no published checksum, and the archive's own one (the CRC-32 of gzip) is what there is to check.
+/// Checksums of Speech Commands: as published with TensorFlow Datasets. ESC-50 is an archive that GitHub makes of a repository at
+/// one commit. The commit settles the files in it, but not the bytes of the archive: GitHub makes it anew and does not promise the
+/// same compression again. So there is no checksum to compare but the archive's own one (the CRC-32 of gzip).
 pub const PUBLISHED: &[Published] = &[
     Published {
         name: "speech-commands-v0.01",
@@ -51,6 +57,7 @@ pub const PUBLISHED: &[Published] = &[
         sha256: Some("743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d"),
         wrapped: false,
         contains: "testing_list.txt",
+        subset: None,
     },
     Published {
         name: "speech-commands-v0.02",
@@ -60,15 +67,27 @@ pub const PUBLISHED: &[Published] = &[
         sha256: Some("af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"),
         wrapped: false,
         contains: "testing_list.txt",
+        subset: None,
     },
     Published {
         name: "esc50",
         title: "ESC-50: 50 kinds of environmental sound, ESC-10 among them (Piczak 2015)",
         licence: "CC BY-NC 3.0",
-        url: "https://github.com/karolpiczak/ESC-50/archive/master.tar.gz",
+        url: "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.tar.gz",
         sha256: None,
         wrapped: true,
         contains: "meta/esc50.csv",
+        subset: None,
+    },
+    Published {
+        name: "esc10",
+        title: "ESC-10: 10 kinds of environmental sound, a part of ESC-50 (Piczak 2015)",
+        licence: "CC BY",
+        url: "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.tar.gz",
+        sha256: None,
+        wrapped: true,
+        contains: "meta/esc50.csv",
+        subset: Some("esc10"),
     },
 ];
 
@@ -144,6 +163,8 @@ pub enum Step {
     Check,
     /// So many files are unpacked.
     Unpack(u64),
+    /// So many recordings belong to the data set; the others are removed.
+    Keep(u64),
 }
 
 /// Fetches `published` from `url` into the new folder `out`. Until it is unpacked the archive lies beside that folder, and an
@@ -173,16 +194,7 @@ pub fn fetch(
     }
     let mut failed = None;
     let made = files::new_folder(out, |folder| {
-        let mut count = |files| progress(Step::Unpack(files));
-        let unpacked = unpack::unpack(&archive, published.wrapped, folder, &mut count);
-        let unpacked = unpacked.and_then(|()| match folder.join(published.contains).is_file() {
-            true => Ok(()),
-            false => Err(FetchError::Archive {
-                path: archive.clone(),
-                reason: format!("holds no {}; delete it and try again", published.contains),
-            }),
-        });
-        unpacked.map_err(|error| {
+        fill(published, &archive, folder, progress).map_err(|error| {
             failed = Some(error);
             // Stands for the error above, which keeps its own words.
             super::DataError::BadOption(String::new())
@@ -193,6 +205,27 @@ pub fn fetch(
         (made, None) => made?,
     }
     std::fs::remove_file(&archive).map_err(FetchError::io(&archive))
+}
+
+/// Puts what belongs to the data set into `folder`.
+fn fill(
+    published: &Published,
+    archive: &Path,
+    folder: &Path,
+    progress: &mut dyn FnMut(Step),
+) -> Result<(), FetchError> {
+    let mut count = |files| progress(Step::Unpack(files));
+    unpack::unpack(archive, published.wrapped, folder, &mut count)?;
+    if !folder.join(published.contains).is_file() {
+        return Err(FetchError::Archive {
+            path: archive.to_path_buf(),
+            reason: format!("holds no {}; delete it and try again", published.contains),
+        });
+    }
+    if let Some(column) = published.subset {
+        progress(Step::Keep(subset::keep(archive, folder, published.contains, column)?));
+    }
+    Ok(())
 }
 
 fn sha256(path: &Path) -> Result<String, FetchError> {
@@ -208,120 +241,4 @@ fn sha256(path: &Path) -> Result<String, FetchError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use rand::Rng as _;
-
-    use super::server::{Answer, Server};
-    use super::*;
-
-    /// A data set whose archive is `bytes`.
-    fn published(sha256: Option<&'static str>) -> Published {
-        Published { name: "test", sha256, ..PUBLISHED[2] }
-    }
-
-    /// It cannot be compressed, so that its size is known.
-    fn archive() -> Vec<u8> {
-        let mut rng = crate::draw::rng(1, "archive", &[]);
-        let noise: Vec<u8> = (0..300_000).map(|_| rng.next_u64() as u8).collect();
-        unpack::tests::tar_gz(&[
-            ("ESC-50-master/meta/esc50.csv", b"table"),
-            ("ESC-50-master/audio/1.wav", &noise),
-        ])
-    }
-
-    fn leak(text: String) -> &'static str {
-        Box::leak(text.into_boxed_str())
-    }
-
-    fn run(published: &Published, url: &str, out: &Path) -> Result<Vec<Step>, String> {
-        let mut steps = Vec::new();
-        let result = fetch(published, url, out, &mut |step| steps.push(step));
-        result.map(|()| steps).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_cut_connection_is_taken_up_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let bytes = archive();
-        let path = dir.path().join("whole");
-        fs::write(&path, &bytes).unwrap();
-        let published = published(Some(leak(sha256(&path).unwrap())));
-        let server =
-            Server::new(&bytes, &[Answer::Cut(100_000), Answer::Cut(50_000), Answer::Rest]);
-        let out = dir.path().join("deep/out");
-        let steps = run(&published, &server.url(), &out).unwrap();
-        assert_eq!(fs::read(out.join("meta/esc50.csv")).unwrap(), b"table");
-        assert_eq!(fs::metadata(out.join("audio/1.wav")).unwrap().len(), 300_000);
-        assert_eq!(server.asked(), [None, Some(100_000), Some(150_000)]);
-        assert_eq!(steps.last(), Some(&Step::Unpack(2)));
-        let all = bytes.len() as u64;
-        assert!(steps.contains(&Step::Download(all, Some(all))), "{steps:?}");
-        assert_eq!(fs::read_dir(dir.path().join("deep")).unwrap().count(), 1, "no archive is left");
-        // The folder is not written over.
-        let again = run(&published, &server.url(), &out).unwrap_err();
-        assert!(again.contains("exists and is not empty"), "{again}");
-    }
-
-    #[test]
-    fn another_attempt_goes_on_where_the_first_one_stopped() {
-        let dir = tempfile::tempdir().unwrap();
-        let (bytes, out) = (archive(), dir.path().join("out"));
-        fs::write(dir.path().join("test.download"), &bytes[..1234]).unwrap();
-        let server = Server::new(&bytes, &[Answer::Rest]);
-        run(&published(None), &server.url(), &out).unwrap();
-        assert_eq!(server.asked(), [Some(1234)]);
-        // A server that knows no ranges sends all of it.
-        let out = dir.path().join("again");
-        fs::write(dir.path().join("test.download"), &bytes[..1234]).unwrap();
-        let server = Server::new(&bytes, &[Answer::Whole, Answer::Whole]);
-        run(&published(None), &server.url(), &out).unwrap();
-        assert!(out.join("audio/1.wav").is_file());
-        // A whole archive that was not unpacked yet is not asked for again.
-        let out = dir.path().join("third");
-        fs::write(dir.path().join("test.download"), &bytes).unwrap();
-        let server = Server::new(&bytes, &[Answer::Rest]);
-        run(&published(None), &server.url(), &out).unwrap();
-        assert!(out.join("audio/1.wav").is_file());
-    }
-
-    #[test]
-    fn what_goes_wrong_is_told_in_one_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let (bytes, out) = (archive(), dir.path().join("out"));
-        let failure = |published: &Published, url: &str| {
-            let message = run(published, url, &out).unwrap_err();
-            assert!(!message.contains('\n') && !out.exists(), "{message}");
-            message
-        };
-        let wrong = published(Some("00"));
-        let server = Server::new(&bytes, &[Answer::Rest]);
-        let message = failure(&wrong, &server.url());
-        assert!(message.contains("is not the published archive (SHA-256 "), "{message}");
-        assert!(!dir.path().join("test.download").exists(), "a wrong archive is deleted");
-        let server = Server::new(&bytes, &[Answer::NotFound]);
-        let message = failure(&published(None), &server.url());
-        assert!(message.contains("does not give it") && message.contains("404"), "{message}");
-        assert!(!dir.path().join("test.download").exists(), "an error page is not kept");
-        let url = Server::closed_url();
-        let message = failure(&published(None), &url);
-        assert!(message.contains("is this computer online?"), "{message}");
-        let server = Server::new(b"no archive", &[Answer::Rest]);
-        let message = failure(&published(None), &server.url());
-        assert!(message.contains("test.download: "), "{message}");
-        fs::remove_file(dir.path().join("test.download")).unwrap();
-        let other = unpack::tests::tar_gz(&[("a/b.txt", b"c")]);
-        let server = Server::new(&other, &[Answer::Rest]);
-        let message = failure(&published(None), &server.url());
-        assert!(message.contains("holds no meta/esc50.csv"), "{message}");
-    }
-
-    #[test]
-    fn names_are_unique_and_checksums_whole() {
-        for (index, published) in PUBLISHED.iter().enumerate() {
-            assert!(PUBLISHED[..index].iter().all(|other| other.name != published.name));
-            assert!(published.sha256.is_none_or(|sha256| sha256.len() == 64));
-        }
-    }
-}
+mod tests;

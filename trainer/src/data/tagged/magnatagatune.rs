@@ -96,7 +96,7 @@ pub(super) fn read(dir: &Path) -> Result<Table, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{loaded, magnatagatune, options, tone};
+    use crate::data::fixtures::{loaded, magnatagatune, options, song, song_tags, tone};
     use crate::data::{DataOptions, Placement, SplitScheme, load};
     use models::arch::Task;
 
@@ -113,15 +113,31 @@ mod tests {
         assert_eq!((data.task, data.placement), (Task::MultiLabel, Placement::Anywhere));
         assert_eq!(data.split, SplitScheme::Published);
         // Nobody plays an opera, and of the clips 5, 7, 11 and 13 nothing is said.
-        assert_eq!(data.labels, ["guitar", "no voice", "sitar"]);
+        assert_eq!(data.labels, ["no voice", "sitar", "guitar"], "in the order of the columns");
         let names =
             |part| -> Vec<&str> { data.clips(part).iter().map(|clip| &clip.name[..1]).collect() };
         assert_eq!(names(Part::Training).concat(), "0123468".to_owned() + "9a");
         assert_eq!(names(Part::Validation).concat(), "c");
         assert_eq!(names(Part::Test).concat(), "ef");
         let clip = &data.train[6];
-        assert_eq!((&clip.name[..2], &*clip.tags), ("8/", [true, false, false].as_slice()));
+        assert_eq!((&clip.name[..2], &*clip.tags), ("8/", [false, false, true].as_slice()));
         assert_eq!(data.silence_class(), None);
+    }
+
+    #[test]
+    fn the_most_frequent_tags_are_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let tags = song_tags();
+        assert_eq!(tags.len(), 188);
+        // The first tag is everywhere, the second one in all folders but one, and so on up to 16, then anew.
+        magnatagatune(dir.path(), &tags, |at, tag| at >= tag % 16);
+        let data = loaded(&options(dir.path()));
+        // Of those in 12 folders only the first two have room.
+        let wanted = |tag: &usize| tag % 16 < 4 || [4, 20].contains(tag);
+        let wanted: Vec<&str> = (0..188).filter(wanted).map(|tag| tags[tag]).collect();
+        assert_eq!((data.labels.len(), TOP_TAGS), (50, 50));
+        assert_eq!(data.labels, wanted);
+        assert_eq!(data.train[0].tags.iter().filter(|has| **has).count(), 12);
     }
 
     #[test]
@@ -153,7 +169,7 @@ mod tests {
         assert!(failure("").starts_with("line 1: the columns are not `clip_id`, the tags"));
         assert!(failure(&good.replacen("mp3_path", "path", 1)).starts_with("line 1: the columns"));
         let two = good.replacen("\"1\"\t\"0\"", "\"1\"\t\"yes\"", 1);
-        assert_eq!(failure(&two), "line 2: `yes` for the tag `sitar` is not 0 or 1");
+        assert_eq!(failure(&two), "line 2: `yes` for the tag `quiet` is not 0 or 1");
         assert!(failure(&format!("{good}\"9\"\t\"0\"\n")).starts_with("line 18: has 2 fields"));
         let outside = good.replacen("\"0/", "\"../0/", 1);
         assert!(failure(&outside).contains("lies in none of the folders"), "{}", failure(&outside));
@@ -166,11 +182,11 @@ mod tests {
         let split = SplitScheme::Stratified;
         let other = load(&DataOptions { split, ..options(dir.path()) }, &mut |_, _| ());
         assert!(other.unwrap_err().to_string().contains("leave `--split stratified` out"));
-        fs::remove_file(dir.path().join("3/clip.wav")).unwrap();
-        assert_eq!(loaded(&options(dir.path())).missing, ["3/clip.wav"]);
+        fs::remove_file(dir.path().join(song(3))).unwrap();
+        assert_eq!(loaded(&options(dir.path())).missing, [song(3)]);
         let strict = load(&DataOptions { strict: true, ..options(dir.path()) }, &mut |_, _| ());
         assert!(matches!(strict, Err(DataError::MissingListed { count: 1, .. })));
-        tone(dir.path(), "mp3/3/clip.wav", 1.0);
+        tone(dir.path(), &format!("mp3/{}", song(3)), 1.0);
         assert!(loaded(&options(dir.path())).missing.is_empty());
     }
 }

@@ -33,7 +33,8 @@ const BATCH: u64 = 8;
 pub enum Source {
     /// Words of the data set that are none of the commands.
     OtherWords,
-    /// The part's third of the data set's background.
+    /// The part's share of each of the data set's background recordings: a fifth for validation and for the test, three fifths
+    /// for training.
     Background,
     /// All recordings below a folder.
     Folder(PathBuf),

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use super::matching::Outcome;
+use super::rates::Rate;
 use super::streams::{Averaged, Measured, Streams};
 use crate::evaluate::metrics::Share;
 
@@ -84,15 +85,15 @@ pub fn sweep(averaged: &Averaged<'_>, decision: &DecisionDefaults) -> Result<Cur
     Ok(Curve { commands, hours, points })
 }
 
-/// One point of a curve: threshold, share of commands missed, false accepts an hour.
+/// One point of a curve: threshold, share of commands missed, false accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trade {
     /// The threshold.
     pub threshold: f32,
     /// Share of commands that were not detected.
     pub missed: f64,
-    /// Detections an hour of negatives.
-    pub per_hour: f64,
+    /// Detections in the hours of negatives.
+    pub false_accepts: Rate,
 }
 
 impl Curve {
@@ -100,19 +101,20 @@ impl Curve {
     #[must_use]
     pub fn trades(&self, class: Option<usize>) -> Vec<Trade> {
         let of = |counts: &[u64]| match class {
-            Some(class) => counts.get(class).copied().unwrap_or(0) as f64,
-            None => counts.iter().sum::<u64>() as f64,
+            Some(class) => counts.get(class).copied().unwrap_or(0),
+            None => counts.iter().sum::<u64>(),
         };
-        let commands = of(&self.commands).max(1.0);
+        let commands = of(&self.commands).max(1) as f64;
         let trade = |point: &Point| Trade {
             threshold: point.threshold,
-            missed: 1.0 - of(&point.hits) / commands,
-            per_hour: if self.hours > 0.0 { of(&point.false_accepts) / self.hours } else { 0.0 },
+            missed: 1.0 - of(&point.hits) as f64 / commands,
+            false_accepts: Rate { count: of(&point.false_accepts), hours: self.hours },
         };
         self.points.iter().map(trade).collect()
     }
 
-    /// The curves of all classes that have commands, and of all together.
+    /// The curves of all classes that have commands, and of all together. A threshold without false accepts has no rate:
+    /// so many hours carry none below [`Rate::smallest`].
     #[must_use]
     pub fn json(&self, labels: &[String]) -> Value {
         let curve = |class: Option<usize>| -> Vec<Value> {
@@ -124,7 +126,9 @@ impl Curve {
                         "threshold": (f64::from(trade.threshold) * 1000.0).round() / 1000.0,
                         "missed": trade.missed,
                         "recall": 1.0 - trade.missed,
-                        "false_accepts_per_hour": trade.per_hour,
+                        "false_accepts": trade.false_accepts.count,
+                        "hours": trade.false_accepts.hours,
+                        "false_accepts_per_hour": trade.false_accepts.estimate(),
                     })
                 })
                 .collect()
@@ -135,5 +139,34 @@ impl Curve {
             .map(|class| (labels[class].clone(), curve(Some(class)).into()))
             .collect();
         json!({ "hours": self.hours, "all": curve(None), "classes": classes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_false_accept_is_no_rate() {
+        let point = |threshold, hits: [u64; 2], false_accepts: [u64; 2]| Point {
+            threshold,
+            hits: hits.into(),
+            false_accepts: false_accepts.into(),
+        };
+        let points = vec![point(0.3, [9, 10], [3, 0]), point(0.8, [5, 8], [0, 0])];
+        let curve = Curve { commands: vec![10, 10], hours: 2.0, points };
+        let json = curve.json(&["go".to_owned(), "stop".to_owned()]);
+        let told = |point: &Value| {
+            let keys = ["false_accepts", "hours", "false_accepts_per_hour"];
+            keys.map(|key| point[key].as_f64())
+        };
+        assert_eq!(told(&json["all"][0]), [Some(3.0), Some(2.0), Some(1.5)]);
+        assert_eq!(told(&json["all"][1]), [Some(0.0), Some(2.0), None]);
+        assert_eq!(told(&json["classes"]["go"][0]), [Some(3.0), Some(2.0), Some(1.5)]);
+        assert_eq!(told(&json["classes"]["stop"][0]), [Some(0.0), Some(2.0), None]);
+        assert!(json["all"][1]["false_accepts_per_hour"].is_null());
+        assert_eq!(json["classes"]["go"][0]["recall"], 0.9);
+        let silent = Curve { hours: 0.0, ..curve };
+        assert_eq!(silent.trades(None)[0].false_accepts.estimate(), None);
     }
 }

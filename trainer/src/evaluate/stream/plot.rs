@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use super::curves::{Curve, Trade};
+use super::rates::Rate;
 
 /// Width and height of the picture in pixels.
 const SIZE: (u32, u32) = (1200, 560);
@@ -21,14 +22,14 @@ struct Line {
 }
 
 /// Both curves as SVG: recall and misses against false accepts an hour, for every class and for all
-/// together. `now` is where the model's own settings are, as misses and false accepts an hour.
+/// together. `now` is where the model's own settings are, as misses and false accepts.
 ///
 /// # Errors
 /// What the drawing library says.
 pub fn curves_svg(
     curve: &Curve,
     labels: &[String],
-    now: (f64, f64),
+    now: (f64, Rate),
     title: &str,
 ) -> Result<String, String> {
     let mut svg = String::new();
@@ -39,7 +40,7 @@ pub fn curves_svg(
 fn draw(
     curve: &Curve,
     labels: &[String],
-    now: (f64, f64),
+    now: (f64, Rate),
     title: &str,
     svg: &mut String,
 ) -> Result<(), Failure> {
@@ -71,17 +72,27 @@ fn lines(curve: &Curve, labels: &[String]) -> Vec<Line> {
     lines
 }
 
-fn roc(area: &Area<'_>, lines: &[Line], now: (f64, f64)) -> Result<(), Failure> {
-    let right = lines.iter().flat_map(|line| &line.trades).map(|trade| trade.per_hour);
-    let right = right.fold(now.1.max(1.0), f64::max);
+/// Where false accepts are drawn, as their number an hour: half a count stands for none, for the hours cannot tell that there
+/// would never be one.
+fn per_hour(false_accepts: Rate) -> f64 {
+    false_accepts.estimate().unwrap_or(0.5 / false_accepts.hours.max(1e-3))
+}
+
+/// What the axis of [`per_hour`] says.
+const PER_HOUR: &str = "false accepts an hour (none: half a count)";
+
+fn roc(area: &Area<'_>, lines: &[Line], now: (f64, Rate)) -> Result<(), Failure> {
+    let now = (now.0, per_hour(now.1));
+    let right = lines.iter().flat_map(|line| &line.trades);
+    let right = right.map(|trade| per_hour(trade.false_accepts)).fold(now.1.max(1.0), f64::max);
     let mut chart = ChartBuilder::on(area)
         .caption("ROC", ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(52)
         .build_cartesian_2d(0.0..right * 1.05, 0.0..1.02)?;
-    chart.configure_mesh().x_desc("false accepts an hour").y_desc("commands heard").draw()?;
-    let point = |trade: &Trade| (trade.per_hour, 1.0 - trade.missed);
+    chart.configure_mesh().x_desc(PER_HOUR).y_desc("commands heard").draw()?;
+    let point = |trade: &Trade| (per_hour(trade.false_accepts), 1.0 - trade.missed);
     for line in lines {
         let points: Vec<(f64, f64)> = line.trades.iter().map(point).collect();
         let style = line.colour.stroke_width(line.width);
@@ -91,22 +102,22 @@ fn roc(area: &Area<'_>, lines: &[Line], now: (f64, f64)) -> Result<(), Failure> 
     Ok(())
 }
 
-fn det(area: &Area<'_>, lines: &[Line], now: (f64, f64), curve: &Curve) -> Result<(), Failure> {
+fn det(area: &Area<'_>, lines: &[Line], now: (f64, Rate), curve: &Curve) -> Result<(), Failure> {
     // Where the logarithm has no zero, half of the least that could be counted stands for none.
     let commands = curve.commands.iter().sum::<u64>().max(1) as f64;
-    let (left, low) = (0.5 / curve.hours.max(1e-3), 0.5 / commands);
-    let right = lines.iter().flat_map(|line| &line.trades).map(|trade| trade.per_hour);
-    let right = right.fold(left * 10.0, f64::max);
-    let place = |missed: f64, per_hour: f64| (per_hour.max(left), missed.max(low));
+    let (left, low) = (per_hour(Rate { count: 0, hours: curve.hours }), 0.5 / commands);
+    let right = lines.iter().flat_map(|line| &line.trades);
+    let right = right.map(|trade| per_hour(trade.false_accepts)).fold(left * 10.0, f64::max);
+    let place = |missed: f64, rate: Rate| (per_hour(rate), missed.max(low));
     let mut chart = ChartBuilder::on(area)
         .caption("DET", ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(60)
         .build_cartesian_2d((left..right * 1.2).log_scale(), (low..1.1).log_scale())?;
-    chart.configure_mesh().x_desc("false accepts an hour").y_desc("commands not heard").draw()?;
+    chart.configure_mesh().x_desc(PER_HOUR).y_desc("commands not heard").draw()?;
     for line in lines {
-        let points = line.trades.iter().map(|trade| place(trade.missed, trade.per_hour));
+        let points = line.trades.iter().map(|trade| place(trade.missed, trade.false_accepts));
         let style = line.colour.stroke_width(line.width);
         let drawn = chart.draw_series([PathElement::new(points.collect::<Vec<_>>(), style)])?;
         let colour = line.colour;
@@ -140,12 +151,15 @@ mod tests {
         let points = vec![point(0.3, [9, 0], [7, 0]), point(0.8, [5, 0], [0, 0])];
         let curve = Curve { commands: vec![10, 0], hours: 0.5, points };
         let labels = ["go".to_owned(), "_silence_".to_owned()];
-        let svg = curves_svg(&curve, &labels, (0.5, 0.0), "a title").unwrap();
+        let svg =
+            curves_svg(&curve, &labels, (0.5, Rate { count: 0, hours: 0.5 }), "a title").unwrap();
         for text in ["ROC", "DET", "go", "all", "a title", "false accepts an hour"] {
             assert!(svg.contains(text), "{text}");
         }
         assert!(!svg.contains("_silence_"));
+        assert_eq!(per_hour(Rate { count: 7, hours: 0.5 }), 14.0);
+        assert_eq!(per_hour(Rate { count: 0, hours: 0.5 }), 1.0, "half a count in half an hour");
         let nothing = Curve { commands: vec![0, 0], hours: 0.0, points: Vec::new() };
-        assert!(curves_svg(&nothing, &labels, (0.0, 0.0), "").is_ok());
+        assert!(curves_svg(&nothing, &labels, (0.0, Rate::default()), "").is_ok());
     }
 }
