@@ -106,8 +106,7 @@ fn flags_of_file(path: &Path, command: &str, given: &ArgMatches) -> Result<Vec<O
 
 fn read(path: &Path) -> Result<Table> {
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{}: the configuration cannot be read", path.display()))
-        .map_err(|error| anyhow!("{error}: {}", error.root_cause()))?;
+        .with_context(|| format!("{}: the configuration cannot be read", path.display()))?;
     text.parse().map_err(|error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.get(..start).unwrap_or(&text).matches('\n').count();

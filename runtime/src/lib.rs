@@ -15,7 +15,7 @@
 //!    blocks. Only where a live source would have to wait for the network, windows are skipped.
 //! 5. [`sink`]: where results go: lines of text or of JSON, a log that never grows without bound, a command, clips of the
 //!    sound.
-//! 6. [`service`]: what a program that runs for months tells about itself.
+//! 6. [`service`]: what a program that runs for months tells about itself; [`reason`]: why it ends.
 //!
 //! ```text
 //! source ─► resampler ─► rolling windows ─► engine ─► detector ─► sink
@@ -33,6 +33,7 @@ pub mod engine;
 pub mod level;
 pub mod log;
 pub mod pipeline;
+pub mod reason;
 pub mod service;
 pub mod sink;
 pub mod source;

@@ -7,8 +7,9 @@ mod commands;
 mod config;
 mod signals;
 
-use std::io;
 use std::process::ExitCode;
+
+use runtime::reason::{is_closed_pipe, one_line};
 
 fn main() -> ExitCode {
     let run = || {
@@ -26,20 +27,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
 /// The error on one line, or several mistakes each on its own.
 fn lines(error: &anyhow::Error) -> Vec<String> {
     match error.downcast_ref() {
         Some(config::Mistakes(mistakes)) => mistakes.clone(),
         None => vec![one_line(error)],
     }
-}
-
-/// The error on one line; messages contain their causes.
-pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

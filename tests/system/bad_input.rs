@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use system_tests::program::{Outcome, run, run_with_input};
+use system_tests::program::{Outcome, command, run, run_with_input};
 use system_tests::sounds;
 
 use crate::trained::trained;
@@ -61,7 +61,8 @@ fn configurations_with_mistakes() {
     fit("epochs = ").fails_with(&["fit.toml", "line 1"]);
     fit("epochs = 'x'").fails_with(&["epochs"]);
     let missing = folder.path().join("missing.toml");
-    run("trainer", "fit --config {} --out {}", &[&missing, &out]).fails_with(&["missing.toml"]);
+    let missing = run("trainer", "fit --config {} --out {}", &[&missing, &out]);
+    missing.fails_with(&["missing.toml", "check the path"]);
     let data = trained().data();
     run("trainer", "fit --preset smal --data {} --out {}", &[&data, &out]).fails_with(&["small"]);
 }
@@ -74,6 +75,26 @@ fn folders_that_cannot_be_written() {
     let below = file.join("run");
     fit(&data, &below, "").fails_with(&["model.onnx"]);
     run("trainer", "export {} --out {}", &[&trained().run(), &below]).fails_with(&["model.onnx"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sound, model) = (folder.path().join("a.wav"), trained().model());
+    sounds::write(&sound, &sounds::stream(&["rise"]).0);
+    for (program, arguments, paths) in [
+        ("trainer", "describe nano", vec![]),
+        ("runtime", "stream --model {} {}", vec![model.as_path(), sound.as_path()]),
+        ("runtime", "classify --model {} {}", vec![model.as_path(), sound.as_path()]),
+    ] {
+        // A disk without room.
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(program, arguments, &paths).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let outcome = Outcome { status: output.status.code(), stdout: String::new(), stderr };
+        outcome.fails_with(&["No space left", "free some space"]);
+    }
 }
 
 #[test]

@@ -88,47 +88,10 @@ impl Cli {
     }
 }
 
-/// Whether the reader of standard output has gone.
-#[must_use]
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// An error and its causes in one line, whatever line breaks are in them. A cause that is told already is not told
-/// again.
-#[must_use]
-pub fn one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        let cause: Vec<&str> = cause.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-        let cause = cause.join(" ");
-        if !line.contains(&cause) {
-            let colon = if line.is_empty() { "" } else { ": " };
-            line.push_str(colon);
-            line.push_str(&cause);
-        }
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory as _;
-
-    #[test]
-    fn causes_are_told_once() {
-        let error = anyhow::anyhow!("disk full").context("a.ckpt: disk full").context("run");
-        assert_eq!(one_line(&error), "run: a.ckpt: disk full");
-    }
-
-    #[test]
-    fn causes_of_several_lines_are_joined() {
-        let error = anyhow::anyhow!("at line 1\n  |\n1 | a =\n\nno value\n").context("a.toml");
-        assert_eq!(one_line(&error), "a.toml: at line 1 | 1 | a = no value");
-    }
 
     #[test]
     fn the_command_line_is_consistent() {

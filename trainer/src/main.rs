@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use runtime::reason::{is_closed_pipe, one_line};
 use trainer::fit::progress;
 
 fn main() -> ExitCode {
@@ -12,9 +13,9 @@ fn main() -> ExitCode {
     match started.and_then(|()| trainer::cli::Cli::parse().run()) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the results has enough of them.
-        Err(error) if trainer::cli::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            progress::line(&format!("error: {}", trainer::cli::one_line(&error)));
+            progress::line(&format!("error: {}", one_line(&error)));
             ExitCode::FAILURE
         }
     }

@@ -12,6 +12,7 @@ use models::stream::{Event, segment_starts};
 use runtime::decision::Overrides;
 use runtime::engine::{Engine as _, Model, Stream};
 use runtime::pipeline::{Pipeline, PipelineError};
+use runtime::reason::one_line;
 use runtime::sink::Sink;
 use runtime::source::{FileSource, Input, Source};
 use serde::Serialize;
@@ -96,7 +97,7 @@ pub(super) fn run(args: &Classify) -> Result<ExitCode> {
             Ok(averages) => print(args, path, &meta.labels, &averages)?,
             Err(error) => {
                 failed = true;
-                let _ = writeln!(io::stderr(), "error: {}", crate::one_line(&error));
+                let _ = writeln!(io::stderr(), "error: {}", one_line(&error));
             }
         }
     }

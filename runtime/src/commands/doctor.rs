@@ -278,7 +278,9 @@ fn model(args: &Doctor) -> Option<Finding> {
         Ok((runtime::pipeline::quantile(&times.wall_ms, 0.99), hop_ms))
     };
     Some(match measured() {
-        Err(error) => Finding::bad(crate::one_line(&error), "name another model with --model"),
+        Err(error) => {
+            Finding::bad(runtime::reason::one_line(&error), "name another model with --model")
+        }
         Ok((ms, hop_ms)) => {
             let what = format!(
                 "the model takes {ms:.1} ms a window (99 % of them), one every {hop_ms:.0} ms"

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
@@ -14,8 +14,7 @@ const INSTALLED: &str = "auricle-runtime";
 
 /// Writes `auricle-runtime.1`, a page of each command, and the completions of bash, fish and zsh into a folder.
 pub(super) fn run(args: &Manual) -> Result<()> {
-    write(&args.folder)
-        .map_err(|error| anyhow!("{}: cannot be written: {error}", args.folder.display()))
+    write(&args.folder).with_context(|| format!("{}: cannot be written", args.folder.display()))
 }
 
 fn write(folder: &Path) -> io::Result<()> {

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::decision::Overrides;
+use runtime::pipeline::PipelineError;
 use serde::Serialize;
 use tracing::info;
 
@@ -59,6 +60,6 @@ fn print_json(value: &impl Serialize) -> Result<()> {
 /// Prints one flushed line.
 fn print_line(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    Ok(written.map_err(PipelineError::Output)?)
 }

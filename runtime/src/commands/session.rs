@@ -13,6 +13,7 @@ use models::stream::Event;
 use runtime::engine::Quiet;
 use runtime::engine::{Engine as _, Stream};
 use runtime::pipeline::{Pipeline, Stats};
+use runtime::reason::one_line;
 use runtime::sink::{End, Sink};
 use runtime::source::Source;
 use tracing::{debug, info, warn};
@@ -180,7 +181,7 @@ impl Session {
                 self.reporter.go_on(&old.reporter);
                 info!("the configuration and the model have been read again");
             }
-            Err(error) => warn!("{error}; the old configuration stays"),
+            Err(error) => warn!("{}; the old configuration stays", one_line(&error)),
         }
         self.reporter.pulse("READY=1");
     }

@@ -17,7 +17,7 @@ use models::q8::FormatError;
 
 pub use gated::{Gated, Quiet};
 pub use int8::Int8Engine;
-pub use model::{EngineKind, Model};
+pub use model::{EngineKind, Model, read};
 pub use onnx::TractEngine;
 pub use rolling::Rolling;
 

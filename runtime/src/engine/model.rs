@@ -80,7 +80,10 @@ impl Engine for Model {
 }
 
 /// The content of a file, if it is small enough for a model.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
+///
+/// # Errors
+/// [`EngineError::NotFound`], [`EngineError::Unreadable`] and [`EngineError::TooLarge`].
+pub fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => EngineError::NotFound { path: path.to_path_buf() },
         _ => EngineError::Unreadable { path: path.to_path_buf(), source },

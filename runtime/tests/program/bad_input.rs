@@ -47,6 +47,7 @@ fn a_missing_recording_is_named() {
     }
     let error = fail(bench.command("stream").args(["--raw", "u8:8000:1", "no/such.raw"]));
     assert!(error.starts_with("no/such.raw: cannot be opened: "), "{error}");
+    assert!(error.ends_with("; check the path"), "{error}");
 }
 
 #[test]

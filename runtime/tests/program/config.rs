@@ -77,6 +77,7 @@ fn what_a_file_asks_for_must_be_there() {
     assert!(error_line(&output).contains("did you mean 'high'?"));
     let error = fail(program().args(["check-config", "no/such.toml"]));
     assert!(error.starts_with("no/such.toml: the configuration cannot be read: "), "{error}");
+    assert!(error.ends_with("; check the path"), "{error}");
     let path = write(&bench, "hop = 20");
     let error = fail(program().args(["stream", "--config", text(&path), text(&bench.recording)]));
     assert_eq!(

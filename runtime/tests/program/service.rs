@@ -129,6 +129,7 @@ fn what_cannot_work_is_told_at_the_start() {
     let refuse = |flags: &[&str]| fail(bench.command("stream").args(flags).arg(&bench.recording));
     let error = refuse(&["--log", "/no/such/folder/log"]);
     assert!(error.starts_with("/no/such/folder/log: the log cannot be written: "), "{error}");
+    assert!(error.ends_with("; check the path"), "{error}");
     let error = refuse(&["--run", "/no/such/program"]);
     assert!(error.starts_with("/no/such/program: cannot be run: "), "{error}");
     assert_eq!(refuse(&["--run", "/etc"]), "/etc: cannot be run: it is no file");

@@ -126,24 +126,23 @@ impl Subject {
 
     /// Composes the streams of a part and listens to them.
     pub(super) fn compose(
-        &mut self,
+        &self,
         data: &Dataset,
         part: Part,
         args: &StreamArgs,
         write: Option<&Path>,
     ) -> anyhow::Result<Streams> {
-        let (labels, reported) = (self.labels.clone(), self.reported());
+        let (labels, reported) = (&self.labels, &self.reported());
         let (seed, synthetic_hours) = (args.seed(), args.synthetic_hours.unwrap_or(1.0));
-        let composer =
-            Composer { data, part, seed, labels: &labels, reported: &reported, synthetic_hours };
+        let composer = Composer { data, part, seed, labels, reported, synthetic_hours };
         let folder = args.noise_data.as_deref();
-        streams::compose(&composer, folder, write, &mut self.listener, self.window)
+        streams::compose(&composer, folder, write, &self.listener, self.window)
     }
 
-    fn recording(&mut self, wav: &Path, labels: &Path) -> anyhow::Result<Streams> {
-        let (known, reported) = (self.labels.clone(), self.reported());
+    fn recording(&self, wav: &Path, labels: &Path) -> anyhow::Result<Streams> {
         let (rate_hz, window) = (self.rate_hz, self.window);
-        streams::recording(wav, labels, &known, &reported, rate_hz, window, &mut self.listener)
+        let (known, reported) = (&self.labels, &self.reported());
+        streams::recording(wav, labels, known, reported, rate_hz, window, &self.listener)
     }
 }
 
@@ -161,7 +160,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let (streams, subject, title) = match (&recording.recording, &recording.labels) {
         (Some(wav), Some(labels)) => {
-            let mut subject = Subject::new(model, &args.decision)?;
+            let subject = Subject::new(model, &args.decision)?;
             (subject.recording(wav, labels)?, subject, wav.display().to_string())
         }
         _ => {
@@ -169,7 +168,7 @@ pub(super) fn run(
                 return Subject::new(model, &args.decision).map(|_| ());
             }
             let data = data(&model)?;
-            let mut subject = Subject::new(model, &args.decision)?;
+            let subject = Subject::new(model, &args.decision)?;
             let streams = subject.compose(&data, wanted.part, args, recording.write.as_deref())?;
             (
                 streams,

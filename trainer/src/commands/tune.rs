@@ -45,7 +45,7 @@ pub fn run(args: &TuneArgs) -> anyhow::Result<()> {
     let model = AnyModel::load(&files[0])?;
     let data = load_data(&files[0], args.data.as_deref(), None, &model)?;
     let own = model.decision();
-    let mut subject = Subject::new(model, &args.stream.decision)?;
+    let subject = Subject::new(model, &args.stream.decision)?;
     // A hop that was asked for is for all files; else each keeps its own.
     let hop = (subject.decision.hop != own.hop).then_some(subject.decision.hop);
     let streams = subject.compose(&data, Part::Validation, &args.stream, None)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use audio::AudioError;
+use runtime::reason::advice;
 
 /// Why a data set could not be read, split, made or written.
 #[derive(Debug, thiserror::Error)]
@@ -196,15 +197,8 @@ pub enum DataError {
     #[error("{0}")]
     Synth(String),
     /// A recording could not be written.
-    // Not as source: its text is this one's, and whoever prints the chain would print it twice.
-    #[error("{0}")]
-    Audio(AudioError),
-}
-
-impl From<AudioError> for DataError {
-    fn from(error: AudioError) -> Self {
-        Self::Audio(error)
-    }
+    #[error(transparent)]
+    Audio(#[from] AudioError),
 }
 
 impl DataError {
@@ -217,10 +211,14 @@ impl DataError {
     }
 }
 
-/// What the operating system said, without the names of temporary files around it.
+/// What the operating system said, without the names of temporary files around it, and what to do.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split_once(" at path ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+    let said = text.split_once(" at path ").map_or(text.as_str(), |(said, _)| said);
+    match advice(error) {
+        Some(advice) => format!("{said}; {advice}"),
+        None => said.to_owned(),
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {

@@ -7,7 +7,7 @@ use burn::module::Module as _;
 use models::arch::ArchSpec;
 use models::meta::DecisionDefaults;
 use models::q8;
-use runtime::engine::{Engine as _, EngineError, Int8Engine, TractEngine};
+use runtime::engine::{self, Engine as _, EngineError, Int8Engine, TractEngine};
 
 use super::int8;
 use super::predict::{self, Predictions};
@@ -20,10 +20,34 @@ use crate::net::{Compute, DeviceChoice};
 pub enum AnyModel {
     /// A training run: its best network.
     Run(Box<Run>),
-    /// `model.onnx`, by the runtime's engine, and where it lies.
-    Onnx(Box<TractEngine>, PathBuf),
+    /// `model.onnx`, by the runtime's engine, and the file.
+    Onnx(Box<TractEngine>, OnnxFile),
     /// `model.q8`, by the int8 engine.
     Int8(Box<Int8File>),
+}
+
+/// An ONNX model in memory, for more engines than one.
+pub struct OnnxFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl OnnxFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too large for a model.
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        Ok(Self { path: path.to_owned(), bytes: engine::read(path)? })
+    }
+
+    /// The runtime's engine for it.
+    ///
+    /// # Errors
+    /// It is no model.
+    pub fn engine(&self) -> Result<TractEngine, EngineError> {
+        TractEngine::from_bytes(&self.bytes, &self.path)
+    }
 }
 
 /// An int8 model in memory.
@@ -90,7 +114,8 @@ impl AnyModel {
         if path.extension().is_some_and(|extension| extension == "q8") {
             return Ok(Self::Int8(Box::new(Int8File::open(path)?)));
         }
-        Ok(Self::Onnx(Box::new(TractEngine::load(path)?), path.to_owned()))
+        let file = OnnxFile::open(path)?;
+        Ok(Self::Onnx(Box::new(file.engine()?), file))
     }
 
     /// One label a class, in the order of the outputs.
@@ -130,8 +155,8 @@ impl AnyModel {
     pub fn config(&self) -> anyhow::Result<FitConfig> {
         match self {
             Self::Run(run) => Ok(run.config.clone()),
-            Self::Onnx(engine, path) => {
-                let config = FitConfig::parse(&engine.meta().provenance.config, path);
+            Self::Onnx(engine, file) => {
+                let config = FitConfig::parse(&engine.meta().provenance.config, &file.path);
                 config.context("the model's training configuration")
             }
             Self::Int8(file) => file.config(),

@@ -15,6 +15,7 @@ mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod config;
+mod config_toml;
 mod frozen;
 pub(crate) mod loss;
 pub mod progress;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::sink::{
@@ -28,7 +28,7 @@ pub(super) fn sink(
     };
     if let Some(path) = &service.log {
         let file = RotatingFile::open(path, service.log_mib << 20)
-            .map_err(|error| anyhow!("{}: the log cannot be written: {error}", path.display()))?;
+            .with_context(|| format!("{}: the log cannot be written", path.display()))?;
         let style = Style { wall_clock: true, posteriors: false, ..style.clone() };
         sink = Box::new(Both(sink, JsonSink::new(file, style)));
     }
@@ -37,7 +37,7 @@ pub(super) fn sink(
             .map_err(|_| anyhow!("--run-timeout must be a number of seconds"))?;
         let program = Program { path: path.clone(), args: service.run_arg.clone(), timeout };
         let command = CommandSink::new(program, style)
-            .map_err(|error| anyhow!("{}: cannot be run: {error}", path.display()))?;
+            .with_context(|| format!("{}: cannot be run", path.display()))?;
         sink = Box::new(Both(sink, command));
     }
     let Some(folder) = &options.save_triggers else { return Ok(sink) };
@@ -49,6 +49,6 @@ pub(super) fn sink(
     let most = options.save_triggers_mib << 20;
     let labels = meta.labels.clone();
     let triggers = Triggers::new(folder, most, labels, decision, rate_hz, meta.arch.window)
-        .map_err(|error| anyhow!("{}: clips cannot be kept there: {error}", folder.display()))?;
+        .with_context(|| format!("{}: clips cannot be kept there", folder.display()))?;
     Ok(Box::new(Both(sink, triggers)))
 }

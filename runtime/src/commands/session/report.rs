@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use models::meta::{DecisionDefaults, ModelMeta};
 use runtime::level::Level;
 use runtime::pipeline::Stats;
@@ -49,9 +49,7 @@ impl Reporter {
         if let Some(path) = &self.status {
             self.now(&Health::default(), &Stats::default(), &Level::new(1), 0)
                 .write(path)
-                .map_err(|error| {
-                    anyhow!("{}: the status cannot be written: {error}", path.display())
-                })?;
+                .with_context(|| format!("{}: the status cannot be written", path.display()))?;
         }
         if let Some(port) = self.metrics_port {
             server(port).map_err(|error| anyhow!("port {port} cannot be listened on: {error}"))?;

@@ -90,10 +90,10 @@ pub fn compose(
     composer: &Composer<'_>,
     folder: Option<&Path>,
     write: Option<&Path>,
-    listener: &mut Listener,
+    listener: &Listener,
     window: u32,
 ) -> anyhow::Result<Streams> {
-    let mut keep = |mut track: Track| -> anyhow::Result<Listened> {
+    let keep = |mut track: Track| -> anyhow::Result<Listened> {
         if let Some(dir) = write {
             track.save(dir)?;
         }
@@ -125,7 +125,7 @@ pub fn recording(
     reported: &[bool],
     rate_hz: u32,
     window: u32,
-    listener: &mut Listener,
+    listener: &Listener,
 ) -> anyhow::Result<Streams> {
     let spans = labels_tsv::read(label_track)?;
     let samples = audio::read_mono(recording, rate_hz)?;
