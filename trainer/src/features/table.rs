@@ -211,8 +211,11 @@ impl Features {
     }
 }
 
-/// The first tag of each clip, and all of them; `None` where a value is neither 0 nor 1.
-fn tagged(values: &[u8], labels: usize) -> Option<(Vec<usize>, Vec<Arc<[bool]>>)> {
+/// The first tag of each clip, and which it has.
+type Tagged = (Vec<usize>, Vec<Arc<[bool]>>);
+
+/// The tags of all clips; `None` where a value is neither 0 nor 1.
+fn tagged(values: &[u8], labels: usize) -> Option<Tagged> {
     if values.iter().any(|value| *value > 1) {
         return None;
     }
