@@ -17,14 +17,9 @@ use super::EngineError;
 /// A word of a column that has not been computed yet.
 const UNKNOWN: u32 = u32::MAX;
 
-/// What windows every `hop` samples should share, at most `most` levels, by the work that it saves, where a shared level
-/// costs `level_macs` beside its products; `None` if that does not save enough.
-pub(super) fn cheapest(
-    arch: &ArchSpec,
-    hop: u32,
-    level_macs: u64,
-    most: usize,
-) -> Option<Streaming> {
+/// What windows every `hop` samples should share by the work that it saves, where a shared level costs `level_macs`
+/// beside its products; `None` if that does not save enough.
+pub(super) fn cheapest(arch: &ArchSpec, hop: u32, level_macs: u64) -> Option<Streaming> {
     let table = arch.layers().ok()?;
     let all = Streaming::new(arch, hop).ok().filter(|all| all.hop <= arch.window as usize)?;
     let cost = |levels: usize| {
@@ -32,7 +27,7 @@ pub(super) fn cheapest(
         (cut.cost(&table).per_hop() + level_macs * levels as u64, cut)
     };
     let (whole, _) = cost(0);
-    let (least, cut) = (1..=all.shared.len().min(most)).map(cost).min_by_key(|(cost, _)| *cost)?;
+    let (least, cut) = (1..=all.shared.len()).map(cost).min_by_key(|(cost, _)| *cost)?;
     Streaming::saves(least, whole).then_some(cut)
 }
 

@@ -4,6 +4,7 @@
 //! whole groups of four values.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use firmware_sim::batch::{BatchLayer, Rows, Values, ValuesMut};
@@ -12,6 +13,7 @@ use models::q8::{self, padded};
 use models::quant::{Factor, join, requantize, requantize_relu, sigmoid};
 
 use super::classifier::Classifier;
+use super::levels::shareable;
 
 /// Samples that the stem may read beyond a window's end: its weights there are zero.
 const BEYOND: usize = 4;
@@ -21,6 +23,8 @@ const BEYOND: usize = 4;
 pub(super) struct Graph {
     /// All nodes but the classifier, in the order of [`models::arch::ArchSpec::nodes`].
     layers: Vec<Layer>,
+    /// Layers of each level that windows can share.
+    levels: Vec<Range<usize>>,
     classifier: Classifier,
     samples: Vec<i16>,
 }
@@ -79,7 +83,18 @@ impl Graph {
             layers[*operand].read_until = nodes.len();
         }
         let classifier = Classifier::new(model.arch(), &model.layers()[nodes.len()]);
-        Ok(Self { layers, classifier, samples: Vec::new() })
+        let levels = shareable(model.arch(), nodes);
+        Ok(Self { layers, levels, classifier, samples: Vec::new() })
+    }
+
+    /// The layers of a level that windows can share, see [`shareable`]. The last one makes its columns.
+    pub(super) fn level(&self, level: usize) -> Range<usize> {
+        self.levels[level].clone()
+    }
+
+    /// Numbers of the layers that a layer reads.
+    pub(super) fn operands(&self, layer: usize) -> &[usize] {
+        &self.layers[layer].operands
     }
 
     /// Words of a column that a layer makes.
@@ -103,13 +118,51 @@ impl Graph {
         }
     }
 
-    /// The columns of a basic block or the head that fit into `out`, from the columns of the layer before and the
-    /// zeros around them.
-    pub(super) fn layer(&self, index: usize, input: &[u32], out: &mut [u32]) {
+    /// The columns of a convolution behind the stem that fit into `out`, from the columns of the layer that it reads
+    /// and the zeros around them.
+    pub(super) fn convolve(&self, index: usize, input: &[u32], out: &mut [u32]) {
         let layer = &self.layers[index];
-        if let Does::Relu { weights, rows, .. } = &layer.does {
-            weights.columns(self.layers[layer.operands[0]].values(input), *rows, layer.room(out));
+        let input = self.layers[layer.operands[0]].values(input);
+        match &layer.does {
+            Does::Relu { weights, rows, .. } => weights.columns(input, *rows, layer.room(out)),
+            Does::Signed { weights, step, .. } => {
+                let limit = i32::from(layer.limit);
+                let value = |sum: i32| sum.clamp(-limit, limit) as i16;
+                weights.signed_columns(input, *step, wide_mut(out), value);
+            }
+            _ => unreachable!("layer {index} is no convolution"),
         }
+    }
+
+    /// The columns of a join that fit into `out`, from those of the branch, the gate, and as many of the shortcut as
+    /// of the branch.
+    pub(super) fn join(
+        &self,
+        index: usize,
+        branch: &[u32],
+        gate: Option<&[u32]>,
+        shortcut: Option<&[u32]>,
+        out: &mut [u32],
+    ) {
+        let layer = &self.layers[index];
+        let Does::Join { factors, pool, .. } = &layer.does else {
+            unreachable!("layer {index} is no join")
+        };
+        let operand = |number: usize| &self.layers[layer.operands[number]];
+        let width = operand(0).column();
+        let branch = operand(0).wide(branch);
+        let gate = gate.map(|gate| operand(1).wide(gate));
+        let shortcut = shortcut.map(|map| operand(layer.operands.len() - 1).wide(map));
+        let value = |position: usize, channel: usize| {
+            let gate = gate.as_ref().map(|gate| gate[channel].cast_unsigned());
+            let place = position * width + channel;
+            let added = shortcut.as_ref().map(|map| (map[place], factors[1]));
+            join((branch[place], gate, factors[0]), added, layer.limit)
+        };
+        layer.store(out, |column, channel| {
+            let positions = column * pool..(column + 1) * pool;
+            positions.map(|position| value(position, channel)).fold(0, i16::max)
+        });
     }
 
     /// The posteriors of a window, from all its columns that the layer before `first` makes. Layers further before
@@ -142,16 +195,9 @@ impl Graph {
         };
         let limit = i32::from(layer.limit);
         match &layer.does {
-            Does::Relu { padding, .. } => {
+            Does::Relu { padding, .. } | Does::Signed { padding, .. } => {
                 let (input, columns) = operand(0);
-                self.layer(index, &with_zeros(columns, input.words(), *padding), out);
-            }
-            Does::Signed { weights, step, padding } => {
-                let (input, columns) = operand(0);
-                let columns = with_zeros(columns, input.words(), *padding);
-                weights.signed_columns(input.values(&columns), *step, wide_mut(out), |sum| {
-                    sum.clamp(-limit, limit) as i16
-                });
+                self.convolve(index, &with_zeros(columns, input.words(), *padding), out);
             }
             Does::Gate(weights) => {
                 let (input, column) = operand(0);
@@ -170,24 +216,10 @@ impl Graph {
                     *out = requantize(sum, *factor).clamp(-limit, limit) as i16;
                 }
             }
-            Does::Join { factors, gated, residual, pool } => {
-                let (branch, columns) = operand(0);
-                let columns = branch.wide(columns);
-                let gate = gated.then(|| operand(1)).map(|(gate, column)| gate.wide(column));
-                let shortcut = residual.then(|| operand(layer.operands.len() - 1));
-                let shortcut = shortcut.map(|(layer, columns)| layer.wide(columns));
-                let width = branch.column();
-                let value = |position: usize, channel: usize| {
-                    let gate = gate.as_ref().map(|gate| gate[channel].cast_unsigned());
-                    let branch = (columns[position * width + channel], gate, factors[0]);
-                    let shortcut = shortcut.as_ref();
-                    let added = shortcut.map(|map| (map[position * width + channel], factors[1]));
-                    join(branch, added, layer.limit)
-                };
-                layer.store(out, |column, channel| {
-                    let positions = column * pool..(column + 1) * pool;
-                    positions.map(|position| value(position, channel)).fold(0, i16::max)
-                });
+            Does::Join { gated, residual, .. } => {
+                let columns = |number: usize| operand(number).1;
+                let shortcut = residual.then(|| columns(layer.operands.len() - 1));
+                self.join(index, columns(0), gated.then(|| columns(1)), shortcut, out);
             }
             Does::Peaks(factors) => {
                 let mut peaks = Vec::with_capacity(layer.channels);

@@ -5,20 +5,22 @@
 
 mod classifier;
 mod graph;
+mod levels;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
 use audio::to_i16;
-use models::arch::{ArchSpec, BlockKind};
+use models::arch::Streaming;
 use models::meta::{ModelMeta, Provenance};
 use models::q8;
 
-use super::shared::{self, Layers, Run};
+use super::shared;
 use super::shared_stream::SharedStream;
 use super::{Engine, EngineError, Rolling, Stream, check_lengths};
 use graph::Graph;
+use levels::Levels;
 
 /// Multiply-accumulates that could be done in the time that a shared level costs beside them.
 const LEVEL_MACS: u64 = 100_000;
@@ -46,23 +48,17 @@ impl Int8Engine {
     #[must_use]
     pub fn into_stream(self, hop: u32) -> Box<dyn Stream> {
         let hop = hop.max(1);
-        let Self { meta, graph } = self;
-        match shared::cheapest(&meta.arch, hop, LEVEL_MACS, single_layers(&meta.arch)) {
-            Some(streaming) => {
-                let levels = LevelsOf { shared: streaming.shared.len(), graph };
-                Box::new(SharedStream::new(levels, meta, streaming))
-            }
-            None => Box::new(Rolling::new(Self { meta, graph }, hop)),
+        match shared::cheapest(&self.meta.arch, hop, LEVEL_MACS) {
+            Some(streaming) => self.sharing(streaming),
+            None => Box::new(Rolling::new(self, hop)),
         }
     }
-}
 
-/// Levels at the network's beginning that are one convolution each: the stem's, those of basic blocks, and the one
-/// before the first gate of an SE block.
-fn single_layers(arch: &ArchSpec) -> usize {
-    let basic = arch.blocks.iter().take_while(|block| block.kind == BlockKind::Basic).count();
-    let behind = arch.blocks.get(basic);
-    1 + basic + usize::from(behind.is_some_and(|block| matches!(block.kind, BlockKind::Se(_))))
+    /// A stream of windows that share the levels of `streaming`, at least one.
+    fn sharing(self, streaming: Streaming) -> Box<dyn Stream> {
+        let levels = Levels::new(self.graph, &self.meta.arch, &streaming);
+        Box::new(SharedStream::new(levels, self.meta, streaming))
+    }
 }
 
 fn meta(model: &q8::Model<'_>) -> ModelMeta {
@@ -87,42 +83,6 @@ impl Engine for Int8Engine {
         let mut columns = vec![0; self.graph.len(0) * self.graph.words(0)];
         self.graph.stem(&samples, &mut columns);
         self.graph.posteriors(1, columns, out);
-        Ok(())
-    }
-}
-
-/// A network whose first layers windows share.
-struct LevelsOf {
-    graph: Graph,
-    shared: usize,
-}
-
-impl Layers for LevelsOf {
-    type Sample = i16;
-    const UNKNOWN: i16 = i16::MIN;
-
-    fn sample(value: f32) -> i16 {
-        to_i16(value)
-    }
-
-    fn words(&self, level: usize) -> usize {
-        self.graph.words(level)
-    }
-
-    fn stem(&mut self, samples: &[i16], out: &mut [u32]) -> Result<(), EngineError> {
-        self.graph.stem(samples, out);
-        Ok(())
-    }
-
-    fn level(&mut self, level: usize, runs: [Run<'_>; 3]) -> Result<(), EngineError> {
-        for Run { input, output } in runs {
-            self.graph.layer(level, input, output);
-        }
-        Ok(())
-    }
-
-    fn tail(&mut self, window: &[u32], out: &mut [f32]) -> Result<(), EngineError> {
-        self.graph.posteriors(self.shared, window.to_vec(), out);
         Ok(())
     }
 }

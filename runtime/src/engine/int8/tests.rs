@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use firmware_sim::{Engine as Reference, memory_words};
-use models::arch::{ArchSpec, BlockKind, preset};
+use models::arch::{ArchSpec, BlockKind, Streaming, preset};
 use models::q8::Model;
 use models::stream::from_f32;
 use proptest::prelude::*;
@@ -40,8 +40,25 @@ fn posteriors(mut stream: Box<dyn Stream>, pieces: &[&[f32]]) -> Vec<Vec<f32>> {
     found
 }
 
-/// With a gate, part of the sound is quiet.
-fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize, gate: u32) {
+fn load(bytes: &[u8]) -> Int8Engine {
+    Int8Engine::from_bytes(bytes, Path::new("model.q8")).unwrap()
+}
+
+/// What comes before each of the cuts, and the rest.
+fn pieces<'a>(mut rest: &'a [f32], cuts: &[usize]) -> Vec<&'a [f32]> {
+    let mut pieces = Vec::new();
+    for cut in cuts {
+        let (piece, others) = rest.split_at((*cut).min(rest.len()));
+        pieces.push(piece);
+        rest = others;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+/// Windows that share what saves work, nothing, and at most so many levels, from sound in pieces. With a gate, part of
+/// the sound is quiet.
+fn check(arch: &ArchSpec, hop: u32, levels: usize, seed: u64, cuts: &[usize], gate: u32) {
     let bytes = model(arch, seed, gate);
     let parsed = Model::parse(&bytes).unwrap();
     let mut memory = vec![0; memory_words(&parsed, hop).unwrap()];
@@ -49,17 +66,20 @@ fn check(arch: &ArchSpec, hop: u32, seed: u64, cut: usize, gate: u32) {
     let len = arch.window as usize + 4 * hop as usize + 3;
     let mut samples = Noise(seed + 1).samples(len);
     if gate > 0 {
-        let quiet = &mut samples[cut.min(len)..];
+        let quiet = &mut samples[cuts[0].min(len)..];
         quiet.iter_mut().take(len * 2 / 3).for_each(|sample| *sample /= 256);
     }
     let floats: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
     let mut expected = Vec::new();
     reference.push(&samples, |posteriors, _| expected.push(posteriors.to_vec()));
-    let (first, rest) = floats.split_at(cut.min(len));
-    let load = || Int8Engine::from_bytes(&bytes, Path::new("model.q8")).unwrap();
-    let single: Box<dyn Stream> = Box::new(Rolling::new(load(), hop));
-    for stream in [load().into_stream(hop), single] {
-        let found = posteriors(Box::new(Gated::new(stream, gate)), &[first, rest]);
+    let single: Box<dyn Stream> = Box::new(Rolling::new(load(&bytes), hop));
+    let mut streams = vec![load(&bytes).into_stream(hop), single];
+    let shared = Streaming::new(arch, hop).unwrap().cut(arch, levels);
+    if !shared.shared.is_empty() && hop <= arch.window {
+        streams.push(load(&bytes).sharing(shared));
+    }
+    for stream in streams {
+        let found = posteriors(Box::new(Gated::new(stream, gate)), &pieces(&floats, cuts));
         let found: Vec<Vec<u16>> =
             found.into_iter().map(|window| window.into_iter().map(from_f32).collect()).collect();
         assert_eq!(found, expected);
@@ -71,15 +91,20 @@ fn presets_equal_the_microcontroller() {
     let presets =
         [("nano", 2187), ("mcu", 729), ("2^13", 1024), ("nano", 1000), ("rese-nano", 2187)];
     for (name, hop) in presets {
-        check(&preset(name, 5).unwrap(), hop, 3, 5000, 0);
+        check(&preset(name, 5).unwrap(), hop, 20, 3, &[5000], 0);
     }
 }
 
 #[test]
-fn residual_blocks_are_not_taken_for_single_layers() {
-    let mut arch = preset("nano", 5).unwrap();
-    arch.blocks[0].kind = BlockKind::Res2;
-    check(&arch, 2187, 3, 5000, 0);
+fn residual_blocks_are_shared() {
+    for kind in [BlockKind::Res1, BlockKind::Res2] {
+        let mut arch = preset("nano", 5).unwrap();
+        arch.blocks[1].kind = kind;
+        arch.blocks[3].kind = kind;
+        let work = load(&model(&arch, 3, 0)).into_stream(2187).work();
+        assert!(work.shared_layers > 4, "{kind:?}: {work:?}");
+        check(&arch, 2187, 20, 3, &[5000], 0);
+    }
 }
 
 #[test]
@@ -98,22 +123,50 @@ fn windows_of_another_length_are_refused() {
     assert!(matches!(error, EngineError::Shape { .. }));
 }
 
+/// Lengths of the pieces that sound comes in, at least one.
+fn cuts() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(0..500usize, 1..6)
+}
+
+/// The same network, but for the gates of its blocks.
+fn without_gates(mut arch: ArchSpec) -> ArchSpec {
+    for block in &mut arch.blocks {
+        block.kind = match block.kind {
+            BlockKind::Basic | BlockKind::Se(_) => BlockKind::Basic,
+            BlockKind::Res1 | BlockKind::ReSe1(_) => BlockKind::Res1,
+            BlockKind::Res2 | BlockKind::ReSe2(_) => BlockKind::Res2,
+        };
+    }
+    arch
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn random_networks_equal_the_microcontroller(
-        arch in arch(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
+        arch in arch(), hop in 1..150u32, levels in 1..6usize, seed in any::<u32>(), cuts in cuts(),
         gate in prop::sample::select(vec![0, 10_000]),
     ) {
-        check(&arch, hop, seed.into(), cut, gate);
+        check(&arch, hop, levels, seed.into(), &cuts, gate);
     }
 
     #[test]
     fn networks_of_any_kind_equal_the_microcontroller(
-        arch in any_arch(), hop in 1..150u32, seed in any::<u32>(), cut in 0..500usize,
+        arch in any_arch(), hop in 1..150u32, levels in 1..6usize, seed in any::<u32>(), cuts in cuts(),
         gate in prop::sample::select(vec![0, 10_000]),
     ) {
-        check(&arch, hop, seed.into(), cut, gate);
+        check(&arch, hop, levels, seed.into(), &cuts, gate);
+    }
+
+    #[test]
+    fn shared_residual_blocks_equal_the_microcontroller(
+        arch in any_arch(), hop in 1..150u32, levels in 2..6usize, seed in any::<u32>(), cuts in cuts(),
+        gate in prop::sample::select(vec![0, 10_000]),
+    ) {
+        let arch = without_gates(arch);
+        let pools = arch.blocks.iter().take(levels - 1).map(|block| u32::from(block.pool));
+        let stride = u32::from(arch.stem.stride) * pools.product::<u32>();
+        check(&arch, hop.next_multiple_of(stride), levels, seed.into(), &cuts, gate);
     }
 }

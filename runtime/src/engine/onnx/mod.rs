@@ -108,7 +108,7 @@ impl TractEngine {
     pub fn into_stream(self, hop: u32) -> Result<Box<dyn Stream>, EngineError> {
         let hop = hop.max(1);
         if let Plan::Chain(plan) = &self.plan
-            && let Some(streaming) = shared::cheapest(&self.meta.arch, hop, LEVEL_MACS, usize::MAX)
+            && let Some(streaming) = shared::cheapest(&self.meta.arch, hop, LEVEL_MACS)
         {
             let stages = Stages::new(&plan.0, &self.meta.arch, &streaming);
             let stages = stages.map_err(|error| failed(&error))?;
