@@ -135,7 +135,10 @@ impl<'a> Model<'a> {
         // In steps that each give back their stack: small computers have little of it.
         let mut model = Self::EMPTY;
         let (body, data) = split(bytes)?;
-        model.read(body).map_err(|_| FormatError::Malformed)?;
+        let read = model.read(body);
+        // Before that reading failed: where gates are left out, there is no room for their layers.
+        model.check_kinds()?;
+        read.map_err(|_| FormatError::Malformed)?;
         model.check()?;
         model.cut(data)?;
         Ok(model)
@@ -176,11 +179,15 @@ impl<'a> Model<'a> {
         Ok(())
     }
 
-    #[inline(never)]
-    fn check(&self) -> Result<(), FormatError> {
+    fn check_kinds(&self) -> Result<(), FormatError> {
         if cfg!(not(feature = "gates")) && !self.arch.has_basic_blocks_only() {
             return Err(FormatError::Gates);
         }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn check(&self) -> Result<(), FormatError> {
         self.arch.each_layer(|_| {}).map_err(FormatError::Arch)?;
         // As bytes: the search for characters is a kilobyte of code.
         let labels = || self.labels.as_bytes().split(|byte| *byte == b'\n');
