@@ -62,8 +62,9 @@ pub(crate) struct Classify {
     /// their thresholds]
     #[arg(long, value_name = "N")]
     pub(crate) top: Option<usize>,
-    /// Milliseconds between two windows, whose posteriors are averaged. Without it a model that finds tags hears evenly
-    /// spaced windows, as many as fit into the file.
+    /// Milliseconds between two windows, whose posteriors are averaged; rounded as for `stream`. Without it evenly spaced
+    /// windows are averaged, as many as fit into the file, rounded up, as `trainer evaluate` does with scenes and tags; a
+    /// file that is no longer than a window is one window.
     #[arg(long, value_name = "MS")]
     pub(crate) hop: Option<f64>,
     /// How results are printed.

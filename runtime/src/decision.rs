@@ -2,6 +2,7 @@
 //! the user.
 
 mod flags;
+mod hop;
 mod values;
 
 use models::arch::{ArchSpec, Streaming};

@@ -14,7 +14,7 @@ use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta};
 use models::stream::{Change, Decider, Q15, SettingsError, from_f32};
 
-use crate::engine::{EngineError, Gated, Quiet, Stream};
+use crate::engine::{EngineError, Gated, Stream};
 use crate::sink::Sink;
 
 use overload::{Overload, Relief};
@@ -152,10 +152,9 @@ impl<S: Stream> Pipeline<S> {
         self.windows.position
     }
 
-    /// How many windows there were, and how many of them were too quiet to be computed; `None` where no gate looks at
-    /// that.
-    pub fn quiet(&self) -> Option<Quiet> {
-        self.windows.stream.is_on().then(|| self.windows.stream.counts())
+    /// Whether a gate keeps quiet windows from being computed.
+    pub const fn has_gate(&self) -> bool {
+        self.windows.stream.is_on()
     }
 
     /// Tells how many samples at the source's rate wait to be pushed. Where that is more than a second of sound,
@@ -209,6 +208,7 @@ impl<S: Stream> Windows<S> {
     fn push(&mut self, mut samples: &[f32], sink: &mut dyn Sink) -> Result<(), PipelineError> {
         while !samples.is_empty() {
             let start = Instant::now();
+            let quiet = self.stream.counts().quiet;
             let (taken, ended) = match (self.leave_samples, self.leave_windows) {
                 (0, 0) => self.stream.push(samples, &mut self.posteriors)?,
                 (0, _) => self.stream.pass(samples)?,
@@ -226,7 +226,12 @@ impl<S: Stream> Windows<S> {
             } else if ended && self.leave_windows > 0 {
                 self.leave_windows -= 1;
             } else if ended {
-                self.stats.add_window(std::mem::take(&mut self.spent));
+                let time = std::mem::take(&mut self.spent);
+                if self.stream.counts().quiet > quiet {
+                    self.stats.quiet += 1;
+                } else {
+                    self.stats.add_window(time);
+                }
                 self.window_ended(sink)?;
                 self.relieve();
             }

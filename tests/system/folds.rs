@@ -1,15 +1,18 @@
 //! Cross-validation over the folds of a data set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use system_tests::program::run;
 use system_tests::sounds;
+
+/// The kinds of scenes, in the order of their targets.
+const KINDS: [&str; 2] = ["steady", "pulsed"];
 
 /// Scenes of three seconds in the layout of ESC-50: two kinds of noise, in two folds.
 fn scenes(folder: &Path) {
     let mut table = "filename,fold,target,category,esc10,src_file,take\n".to_owned();
     for fold in 1..=2u32 {
-        for (target, category) in ["steady", "pulsed"].iter().enumerate() {
+        for (target, category) in KINDS.iter().enumerate() {
             for clip in 0..16u32 {
                 let seed = u64::from(1000 * fold + clip);
                 let mut samples = sounds::noise(3.0, 0.3, seed);
@@ -29,6 +32,27 @@ fn scenes(folder: &Path) {
     }
     std::fs::create_dir_all(folder.join("meta")).unwrap();
     std::fs::write(folder.join("meta/esc50.csv"), table).unwrap();
+}
+
+/// The mean of −ln(posterior of the true kind) over the scenes of a fold, by the posteriors that `runtime classify` prints.
+fn cross_entropy(model: &Path, data: &Path, fold: u32) -> f64 {
+    let clips = (0..16).flat_map(|clip| [(0, clip), (1, clip)]);
+    let file = |(target, clip): (usize, u32)| {
+        (KINDS[target], data.join(format!("audio/{fold}-{}-A-{target}.wav", 1000 * fold + clip)))
+    };
+    let (kinds, files): (Vec<&str>, Vec<PathBuf>) = clips.map(file).unzip();
+    let arguments =
+        format!("classify --model {{}} --top 2 --format json {}", "{} ".repeat(files.len()));
+    let mut paths = vec![model];
+    paths.extend(files.iter().map(PathBuf::as_path));
+    let printed = run("runtime", &arguments, &paths).success();
+    let loss = |(kind, line): (&&str, &str)| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let mut top = line["top"].as_array().unwrap().iter();
+        -top.find(|guess| guess["label"] == *kind).unwrap()["confidence"].as_f64().unwrap().ln()
+    };
+    assert_eq!(printed.lines().count(), kinds.len());
+    kinds.iter().zip(printed.lines()).map(loss).sum::<f64>() / kinds.len() as f64
 }
 
 #[test]
@@ -67,6 +91,13 @@ fn every_fold_is_tested_once_and_runs_are_not_repeated() {
     let evaluated = run("trainer", "evaluate {} --format json", &[&out.join("fold-2")]).success();
     let evaluated: serde_json::Value = serde_json::from_str(&evaluated).unwrap();
     assert_eq!(evaluated["accuracy"], folds[1]["accuracy"]);
+    // The runtime averages what the evaluation averages.
+    let model = folder.path().join("model");
+    let export = "export {} --out {} --onnx-only";
+    let _ = run("trainer", export, &[&out.join("fold-2"), &model]).success();
+    let classified = cross_entropy(&model.join("model.onnx"), &data, 2);
+    let measured = evaluated["cross_entropy"].as_f64().unwrap();
+    assert!((classified - measured).abs() < 1e-4, "{classified} {measured}");
     let one_run = "crossval --data {} --out {} --resume";
     run("trainer", one_run, &[&data, &out]).fails_with(&["--resume", "one run"]);
     let config = folder.path().join("other.toml");

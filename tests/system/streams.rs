@@ -145,9 +145,13 @@ fn settings_in_a_model_hold_everywhere() {
     let model = copy(folder.path());
     let sound = folder.path().join("silence.wav");
     with_silence(&sound);
+    // The hop becomes the model's own.
     let arguments = "tune {} --data {} --synthetic-hours 0 --false-accepts 2 --gate -60 --cooldown 3000 \
-                     --cooldown rise=7000";
-    let told = run("trainer", arguments, &[&model, &trained().data()]).success();
+                     --cooldown rise=7000 --hop 140";
+    let tuned = run("trainer", arguments, &[&model, &trained().data()]);
+    let note = "note: a hop of 140 ms becomes 136.7 ms (2187 samples), at which";
+    assert!(tuned.stderr.contains(note), "{}", tuned.stderr);
+    let told = tuned.success();
     assert!(told.contains("gate -60.0 dB") && told.contains("rise 7000 ms"), "{told}");
     let [onnx, q8] = ["model.onnx", "model.q8"].map(|name| model.join(name));
     let stream = |model: &Path, more: &str| {

@@ -21,6 +21,7 @@ mod build;
 mod error;
 mod graph;
 mod head;
+mod hops;
 mod kind;
 mod layers;
 mod presets;

@@ -118,46 +118,6 @@ impl Streaming {
         Ok(())
     }
 
-    /// The hop near `wanted` samples at which a second of a stream costs least: among the multiples of
-    /// the stem's stride at most a tenth from `wanted`, the nearest of the cheapest. Without any that saves windows a
-    /// twentieth of their work, `wanted` itself.
-    ///
-    /// # Errors
-    /// An architecture that is none.
-    pub fn near(arch: &ArchSpec, wanted: u32) -> Result<u32, ArchError> {
-        let table = arch.layers()?;
-        let window = arch.window;
-        let mut best = (f64::INFINITY, 0, wanted.max(1));
-        let whole = Self::new(arch, window)?.cut(arch, 0).cost(&table).per_hop();
-        // Deeper levels are shared only at multiples of their longer strides.
-        for layer in &table.layers {
-            let Ok(stride @ 1..) = u32::try_from(layer.stride) else { continue };
-            let below = wanted / stride * stride;
-            for hop in [below, below.saturating_add(stride)] {
-                let distance = hop.abs_diff(wanted);
-                if hop == 0 || hop > window || distance > wanted / 10 {
-                    continue;
-                }
-                let cost = Self::new(arch, hop)?.cost(&table).per_hop();
-                if !Self::saves(cost, whole) {
-                    continue;
-                }
-                let cost = cost as f64 / f64::from(hop);
-                if (cost, distance) < (best.0, best.1) {
-                    best = (cost, distance, hop);
-                }
-            }
-        }
-        Ok(best.2)
-    }
-
-    /// Whether windows that cost `shared` instead of `whole` are worth the trouble of sharing: a twentieth is what
-    /// keeping columns costs by itself.
-    #[must_use]
-    pub const fn saves(shared: u64, whole: u64) -> bool {
-        shared <= whole - whole / 20
-    }
-
     /// The same with at most `levels` shared levels; what lies behind them is computed for each
     /// window.
     #[must_use]
@@ -336,20 +296,6 @@ mod tests {
         assert_eq!((whole.shared, whole.edges), (0, 0));
         // The first block is more than half of it, of which a hop adds a seventh.
         assert!(cost.per_hop() < whole.per_hop() * 6 / 10, "{cost:?} of {whole:?}");
-    }
-
-    #[test]
-    fn hops_near_the_wanted_one_share_more() {
-        let arch = preset("samplecnn-speech", 12).unwrap();
-        let near = |wanted| Streaming::near(&arch, wanted).unwrap();
-        assert_eq!([near(2187), near(2080), near(1600), near(800)], [2187, 2187, 1458, 729]);
-        // Nothing near is shared, or there is nothing to share.
-        assert_eq!([near(1), near(2), near(40_000)], [1, 2, 40_000]);
-        // Nearly all work is behind the first gate.
-        assert_eq!(
-            Streaming::near(&preset("rese2-multi-speech", 12).unwrap(), 2187).unwrap(),
-            2187
-        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{SILENCE, UNKNOWN};
-use crate::arch::{ArchSpec, Task};
+use crate::arch::{ArchSpec, Streaming, Task};
 use crate::stream::{self, ClassSettings, NEVER, Q15, Settings};
 
 /// How a stream is cut and decided unless the user says otherwise.
@@ -88,11 +88,12 @@ impl DecisionDefaults {
         }
     }
 
-    /// Defaults for a network and its labels: those of [`DecisionDefaults::for_labels`], or for tags a threshold of 0.5
-    /// for each and no suppression.
+    /// Defaults for a network and its labels: those of [`DecisionDefaults::for_labels`] at the network's
+    /// [`Streaming::usual_hop`], for tags with a threshold of 0.5 for each and no suppression.
     #[must_use]
     pub fn for_model(arch: &ArchSpec, labels: &[String]) -> Self {
-        let classes = Self::for_labels(labels, arch.sample_rate_hz);
+        let hop = Streaming::usual_hop(arch);
+        let classes = Self { hop, ..Self::for_labels(labels, arch.sample_rate_hz) };
         match arch.task {
             Task::MultiClass => classes,
             Task::MultiLabel => Self {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use audio::AudioError;
+use audio::{AudioError, Resampler};
 use models::arch::Task;
 use models::meta::{DecisionDefaults, ModelMeta};
 use models::stream::{Event, segment_starts};
@@ -80,15 +80,16 @@ impl Listener {
 /// Classifies every file; one that cannot be read does not keep the others from it.
 pub(super) fn run(args: &Classify) -> Result<ExitCode> {
     let engine = args.model.load()?;
-    let overrides = Overrides { hop_ms: args.hop, ..Overrides::default() };
-    // All windows are averaged, quiet ones too.
-    let decision = DecisionDefaults { gate: 0, ..decide(&overrides, engine.meta())? };
     let meta = engine.meta().clone();
     let finds_tags = meta.arch.task == Task::MultiLabel;
-    let mut listener = if finds_tags && args.hop.is_none() {
-        Listener::Segments(Box::new(engine))
-    } else {
-        Listener::Hops(engine.into_stream(decision.hop)?, decision)
+    let mut listener = match args.hop {
+        None => Listener::Segments(Box::new(engine)),
+        hop_ms => {
+            let overrides = Overrides { hop_ms, ..Overrides::default() };
+            // All windows are averaged, quiet ones too.
+            let decision = DecisionDefaults { gate: 0, ..decide(&overrides, &meta)? };
+            Listener::Hops(engine.into_stream(decision.hop)?, decision)
+        }
     };
     let mut failed = false;
     for path in &args.files {
@@ -125,15 +126,13 @@ fn average(path: &Path, stream: &mut dyn Stream, decision: &DecisionDefaults) ->
     Ok(sum.posteriors.iter().map(|total| total / sum.windows as f64).collect())
 }
 
-/// The mean posteriors of evenly spaced windows; a recording shorter than one lies in the middle of silence.
+/// The mean posteriors of evenly spaced windows, by the rule of `trainer evaluate`; a recording shorter than one lies in the
+/// middle of silence.
 fn average_of_segments(path: &Path, model: &mut Model) -> Result<Vec<f64>> {
     let arch = &model.meta().arch;
     let (rate_hz, length) = (arch.sample_rate_hz, arch.window as usize);
     let mut posteriors = vec![0.0; usize::from(arch.classes)];
-    let samples = audio::read_mono(path, rate_hz)?;
-    if samples.is_empty() {
-        return Err(AudioError::Empty { path: path.to_path_buf() }.into());
-    }
+    let samples = read(path, rate_hz)?;
     let starts = segment_starts(samples.len(), length);
     let (count, mut sums) = (starts.len() as f64, vec![0.0; posteriors.len()]);
     let mut window = vec![0.0; length];
@@ -145,6 +144,22 @@ fn average_of_segments(path: &Path, model: &mut Model) -> Result<Vec<f64>> {
         sums.iter_mut().zip(&posteriors).for_each(|(sum, value)| *sum += f64::from(*value));
     }
     Ok(sums.iter().map(|sum| sum / count).collect())
+}
+
+/// All samples of a recording, at least one, at `rate_hz`.
+fn read(path: &Path, rate_hz: u32) -> Result<Vec<f32>> {
+    let mut source = FileSource::open(&Input::from(path.to_path_buf()), None)?;
+    let mut resampler = Resampler::new(source.rate_hz(), rate_hz)
+        .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    let mut samples = Vec::new();
+    while let Some(block) = source.next_block()? {
+        resampler.push(block, &mut samples);
+    }
+    resampler.finish(&mut samples);
+    match samples.is_empty() {
+        true => Err(AudioError::Empty { path: path.to_path_buf() }.into()),
+        false => Ok(samples),
+    }
 }
 
 /// Prints the tags that reach their thresholds, or as many as are asked for.

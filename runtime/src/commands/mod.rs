@@ -39,15 +39,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model's decision defaults with the user's overrides, and a word on a hop that was rounded.
+/// The model's decision defaults with the user's overrides, and a word on the hop asked for where one is needed.
 fn decide(overrides: &Overrides, meta: &ModelMeta) -> Result<DecisionDefaults> {
     let decision = overrides.apply(meta)?;
-    let ms = 1000.0 * f64::from(decision.hop) / f64::from(meta.arch.sample_rate_hz);
-    if let Some(wanted) = overrides.hop_ms.filter(|wanted| (wanted - ms).abs() > 0.1) {
-        let hop = decision.hop;
-        info!(
-            "a hop of {wanted} ms becomes {ms:.1} ms ({hop} samples), at which windows share more of their work"
-        );
+    if let Some(note) = overrides.hop_note(decision.hop, &meta.arch) {
+        info!("{note}");
     }
     Ok(decision)
 }

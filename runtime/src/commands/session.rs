@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use models::stream::Event;
-use runtime::engine::Quiet;
 use runtime::engine::{Engine as _, Stream};
 use runtime::pipeline::{Pipeline, Stats};
 use runtime::reason::one_line;
@@ -82,9 +81,11 @@ impl Session {
         let stopped = control.signals.stop.load(Ordering::Relaxed);
         self.sink.finish(if stopped { End::Stop } else { End::Stream });
         fed?;
-        if let Some(Quiet { windows, quiet }) = self.pipeline.quiet() {
-            let share = 100.0 * quiet as f64 / windows.max(1) as f64;
-            info!("{quiet} of {windows} windows ({share:.0} %) were too quiet to be computed");
+        if self.pipeline.has_gate() {
+            let Stats { windows, quiet, .. } = self.pipeline.stats().clone().after(&self.past);
+            let all = windows + quiet;
+            let share = 100.0 * quiet as f64 / all.max(1) as f64;
+            info!("{quiet} of {all} windows ({share:.0} %) were too quiet to be computed");
         }
         let arch = &self.pipeline.meta().arch;
         if self.pipeline.position() < u64::from(arch.window) {

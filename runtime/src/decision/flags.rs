@@ -7,7 +7,8 @@ use super::{Cooldown, GateLevel, Overrides, Threshold};
 /// How windows are cut and when a class counts as detected; defaults come with the model.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DecisionFlags {
-    /// Milliseconds between two windows; rounded to what lets windows share more work.
+    /// Milliseconds between two windows. Of the hops within a tenth of it the one is taken at which a second of the stream
+    /// costs least, as windows share work there.
     #[arg(long, value_name = "MS")]
     hop: Option<f64>,
     /// Detect only these classes, separated by commas. The others still compete: what is more like one of them is

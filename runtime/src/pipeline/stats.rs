@@ -11,6 +11,8 @@ const RECENT: usize = 1000;
 pub struct Stats {
     /// Windows computed.
     pub windows: u64,
+    /// Windows that a gate found too quiet to be computed.
+    pub quiet: u64,
     /// Windows left out because the network was too slow.
     pub skipped: u64,
     /// Detections.
@@ -39,6 +41,7 @@ impl Stats {
     #[must_use]
     pub fn after(mut self, before: &Self) -> Self {
         self.windows += before.windows;
+        self.quiet += before.quiet;
         self.skipped += before.skipped;
         self.events += before.events;
         self
@@ -67,7 +70,7 @@ mod tests {
 
     #[test]
     fn only_recent_times_count() {
-        let mut stats = Stats::default();
+        let mut stats = Stats { quiet: 2, ..Stats::default() };
         assert_eq!(stats.window_ms(0.5), 0.0);
         for ms in 0..1500 {
             stats.add_window(Duration::from_millis(ms));
@@ -76,6 +79,7 @@ mod tests {
             (stats.windows, stats.window_ms(0.0), stats.window_ms(1.0)),
             (1500, 500.0, 1499.0)
         );
-        assert_eq!(stats.clone().after(&stats).windows, 3000);
+        let both = stats.clone().after(&stats);
+        assert_eq!((both.windows, both.quiet), (3000, 4));
     }
 }

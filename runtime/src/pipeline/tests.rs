@@ -168,6 +168,19 @@ fn a_pipeline_that_takes_over_goes_on_in_time() {
 }
 
 #[test]
+fn quiet_windows_are_counted_apart() {
+    let samples = [tone(333.0, 2000), vec![0.0; 3000], tone(333.0, 500)].concat();
+    let gated = DecisionDefaults { gate: 1000, ..decision(100) };
+    let mut pipeline = Pipeline::new(Rolling::new(toy(256), 100), 16_000, &gated).unwrap();
+    let mut found = Collected::default();
+    pipeline.push(&samples, &mut found).unwrap();
+    let zeros = found.windows.iter().filter(|(_, row)| row.iter().all(|value| *value == 0.0));
+    let (quiet, stats) = (zeros.count() as u64, pipeline.stats());
+    assert!(pipeline.has_gate() && quiet > 20, "{quiet}");
+    assert_eq!((stats.quiet, stats.windows + quiet), (quiet, found.windows.len() as u64));
+}
+
+#[test]
 fn too_slow_a_network_skips_windows_and_the_rest_is_as_ever() {
     let samples = tone(333.0, 200_000);
     let whole = run(256, 100, 16_000, &[&samples]);

@@ -24,6 +24,10 @@ pub struct Status {
     pub sound_s: f64,
     /// Windows computed.
     pub windows: u64,
+    /// Windows that a gate found too quiet to be computed.
+    // A program that was started before an upgrade does not tell.
+    #[serde(default)]
+    pub quiet: u64,
     /// Windows skipped because the network was too slow.
     pub skipped: u64,
     /// Detections.
@@ -87,9 +91,10 @@ impl Status {
     #[must_use]
     pub fn line(&self) -> String {
         format!(
-            "up {}, {} windows, {} skipped, {} detections, {:.1} ms a window (99 % within {:.1}, one every {:.0}), {} overruns, {:.1} s lost, {} reconnects, {}",
+            "up {}, {} windows, {} quiet, {} skipped, {} detections, {:.1} ms a window (99 % within {:.1}, one every {:.0}), {} overruns, {:.1} s lost, {} reconnects, {}",
             duration(self.uptime_s),
             self.windows,
+            self.quiet,
             self.skipped,
             self.detections,
             self.window_ms_p50,
@@ -119,6 +124,8 @@ impl Status {
         add("uptime_seconds", "gauge", "Seconds since the start.", self.uptime_s);
         add("sound_seconds_total", "counter", "Seconds of sound classified.", self.sound_s);
         add("windows_total", "counter", "Windows computed.", self.windows as f64);
+        let help = "Windows that a gate found too quiet to be computed.";
+        add("windows_quiet_total", "counter", help, self.quiet as f64);
         let help = "Windows skipped because the network was too slow.";
         add("windows_skipped_total", "counter", help, self.skipped as f64);
         add("detections_total", "counter", "Detections.", self.detections as f64);
@@ -168,6 +175,9 @@ mod tests {
         status.write(&path).unwrap();
         assert_eq!(Status::read(&path).unwrap(), status);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let older = std::fs::read_to_string(&path).unwrap().replace("\"quiet\":0,", "");
+        std::fs::write(&path, older).unwrap();
+        assert_eq!(Status::read(&path).unwrap(), status);
         std::fs::write(&path, "{}").unwrap();
         assert!(Status::read(&path).is_err());
     }
@@ -180,11 +190,14 @@ mod tests {
 
     #[test]
     fn metrics_have_one_value_a_name() {
-        let metrics = Status { windows: 7, ..Status::default() }.metrics();
+        let status = Status { windows: 7, quiet: 5, ..Status::default() };
+        assert!(status.line().contains(" 7 windows, 5 quiet, 0 skipped, "), "{}", status.line());
+        let metrics = status.metrics();
         assert!(
             metrics.contains("# TYPE auricle_windows_total counter\nauricle_windows_total 7\n")
         );
-        assert_eq!(metrics.matches("# TYPE").count(), 12);
+        assert!(metrics.contains("counter\nauricle_windows_quiet_total 5\n"), "{metrics}");
+        assert_eq!(metrics.matches("# TYPE").count(), 13);
         assert!(metrics.ends_with("auricle_window_seconds{quantile=\"0.99\"} 0\n"));
     }
 }

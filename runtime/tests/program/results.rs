@@ -1,5 +1,7 @@
 //! What the commands print.
 
+use models::stream::segment_starts;
+use runtime::engine::{Engine as _, TractEngine};
 use serde_json::Value;
 
 use crate::common::model::tone;
@@ -88,6 +90,37 @@ fn whole_recordings_are_named() {
         let sum: f64 = top.iter().map(|guess| guess["confidence"].as_f64().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-5);
     }
+}
+
+#[test]
+fn long_recordings_are_named_by_evenly_spaced_windows() {
+    let bench = Bench::new();
+    let mut engine = TractEngine::load(&bench.model).unwrap();
+    let window = engine.meta().arch.window as usize;
+    let samples = audio::read_mono(&bench.recording, 16_000).unwrap();
+    let starts = segment_starts(samples.len(), window);
+    let (count, mut means) = (starts.len() as f64, [0.0; 3]);
+    assert_eq!(count, 47.0);
+    for start in starts {
+        let mut posteriors = [0.0; 3];
+        engine.posteriors(&samples[start..start + window], &mut posteriors).unwrap();
+        means.iter_mut().zip(posteriors).for_each(|(mean, p)| *mean += f64::from(p) / count);
+    }
+    let classify = |flags: &[&str]| {
+        let mut command = bench.command("classify");
+        command.args(["--top", "3", "--format", "json"]).args(flags).arg(&bench.recording);
+        let line = json_lines(&succeed(&mut command)).remove(0);
+        let top = line["top"].as_array().unwrap().clone();
+        ["low", "high", "_silence_"].map(|label| {
+            let guess = top.iter().find(|guess| guess["label"] == label).unwrap();
+            guess["confidence"].as_f64().unwrap()
+        })
+    };
+    let found = classify(&[]);
+    for (found, mean) in found.iter().zip(means) {
+        assert!((found - mean).abs() < 1e-6, "{found} {mean}");
+    }
+    assert_ne!(classify(&["--hop", "25"]), found, "those of a stream are others");
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn a_running_program_can_be_asked_how_it_fares() {
     let port = free.local_addr().unwrap().port();
     drop(free);
     let mut command = bench.command("stream");
-    command.args(["--status", text(&path), "--metrics-port", &port.to_string()]);
+    command.args(["--status", text(&path), "--metrics-port", &port.to_string(), "--gate", "-60"]);
     let mut running = Running::start(&mut command);
     running.hear(&sound());
     running.results.recv_timeout(PATIENCE).unwrap();
@@ -165,6 +165,10 @@ fn a_running_program_can_be_asked_how_it_fares() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("\nauricle_detections_total 2\n"), "{answer}");
+    // Of the silence before, between and behind the tones nothing is computed.
+    let quiet = answer.lines().find_map(|line| line.strip_prefix("auricle_windows_quiet_total "));
+    let quiet = quiet.unwrap().parse::<u64>().unwrap();
+    assert!(quiet > 40 && line.contains(&format!(" {quiet} quiet, ")), "{quiet}: {line}");
     drop(running.stdin.take());
     assert!(running.child.wait().unwrap().success());
     // Long after its end it is none of a running program.

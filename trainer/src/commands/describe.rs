@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use models::arch::{ArchSpec, Layer, Node};
+use models::arch::{ArchSpec, Layer, Node, Streaming};
 
 use super::data_common::print;
 use super::fit::architecture;
@@ -16,9 +16,9 @@ pub struct DescribeArgs {
     /// Number of outputs.
     #[arg(long, default_value_t = 12)]
     classes: usize,
-    /// Samples between two windows, for the work a second.
-    #[arg(long, default_value_t = models::stream::DEFAULT_HOP, value_parser = clap::value_parser!(u32).range(1..))]
-    hop: u32,
+    /// Samples between two windows, for the work a second [default: that of a new model of this network].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    hop: Option<u32>,
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -30,8 +30,8 @@ pub struct DescribeArgs {
 /// No such preset, or one that cannot have so many classes.
 pub fn run(args: &DescribeArgs) -> anyhow::Result<()> {
     let arch = architecture(&args.preset, args.classes)?;
-    let text =
-        if args.json { json(&arch, args.hop)? } else { table(&args.preset, &arch, args.hop)? };
+    let hop = args.hop.unwrap_or_else(|| Streaming::usual_hop(&arch));
+    let text = if args.json { json(&arch, hop)? } else { table(&args.preset, &arch, hop)? };
     print(&text)
 }
 

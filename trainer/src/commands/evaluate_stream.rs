@@ -103,6 +103,10 @@ pub(super) struct Subject {
 }
 
 impl Subject {
+    /// A model with the settings of the flags; on standard error what is to be told of the hop asked for.
+    ///
+    /// # Errors
+    /// A model that detects nothing or is not exported yet, or settings that do not fit it.
     pub(super) fn new(model: AnyModel, flags: &DecisionFlags) -> anyhow::Result<Self> {
         if model.arch().task == Task::MultiLabel {
             bail!(
@@ -110,13 +114,18 @@ impl Subject {
             );
         }
         let labels = model.labels().to_vec();
-        let decision = flags.overrides().apply_to(model.decision(), model.arch(), &labels)?;
+        let overrides = flags.overrides();
+        let decision = overrides.apply_to(model.decision(), model.arch(), &labels)?;
+        let note = overrides.hop_note(decision.hop, model.arch());
         let (rate_hz, window) = (model.arch().sample_rate_hz, model.arch().window);
         check_hop(decision.hop, rate_hz)?;
         if decision.thresholds.iter().all(Option::is_none) {
             bail!("the model reports no class, so there is nothing to detect");
         }
         let listener = Listener::new(model, &decision)?;
+        if let Some(note) = note {
+            eprintln!("note: {note}");
+        }
         Ok(Self { labels, decision, rate_hz, window, listener })
     }
 

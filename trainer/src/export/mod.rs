@@ -14,3 +14,5 @@ pub mod unfold;
 
 #[cfg(test)]
 mod parity_tests;
+#[cfg(test)]
+mod stream_tests;

@@ -17,7 +17,7 @@ use crate::draw;
 use crate::net::{Compute, Dropout, Network};
 
 /// A network whose every number has moved away from where it starts, statistics included.
-fn network(arch: &ArchSpec, steps: u64, compute: &Compute) -> Network {
+pub(super) fn network(arch: &ArchSpec, steps: u64, compute: &Compute) -> Network {
     let mut net = Network::new(arch, 5, compute).unwrap();
     let mut optimizer = AdamWConfig::new().init();
     let window = arch.window as usize;
@@ -37,7 +37,7 @@ fn network(arch: &ArchSpec, steps: u64, compute: &Compute) -> Network {
     net.valid()
 }
 
-fn meta(arch: &ArchSpec) -> ModelMeta {
+pub(super) fn meta(arch: &ArchSpec) -> ModelMeta {
     let labels: Vec<String> = (0..arch.classes).map(|class| class.to_string()).collect();
     ModelMeta {
         preset: "parity".to_owned(),
@@ -103,7 +103,7 @@ fn presets() -> impl Iterator<Item = String> {
 }
 
 /// The same network with so many times fewer channels.
-fn narrow(mut arch: ArchSpec, times: u16) -> ArchSpec {
+pub(super) fn narrow(mut arch: ArchSpec, times: u16) -> ArchSpec {
     let narrow = |channels: &mut u16| *channels = channels.div_ceil(times).max(2);
     narrow(&mut arch.stem.channels);
     narrow(&mut arch.head.channels);

@@ -113,6 +113,7 @@ impl Reporter {
             uptime_s: self.started.elapsed().as_secs_f64(),
             sound_s: position as f64 / self.rate_hz,
             windows: stats.windows,
+            quiet: stats.quiet,
             skipped: stats.skipped,
             detections: stats.events,
             window_ms_p50: stats.window_ms(0.5),
