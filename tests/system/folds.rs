@@ -23,8 +23,10 @@ fn scenes(folder: &Path) {
                         .iter_mut()
                         .enumerate()
                         .filter(|(at, _)| pulse(*at))
-                        .for_each(|(_, s)| *s *= 0.02);
+                        .for_each(|(_, s)| *s = 0.0);
                 }
+                samples[0] = 0.2;
+                *samples.last_mut().unwrap() = 0.2;
                 let file = format!("{fold}-{seed}-A-{target}.wav");
                 sounds::write(&folder.join("audio").join(&file), &samples);
                 table += &format!("{file},{fold},{target},{category},True,{seed},A\n");
