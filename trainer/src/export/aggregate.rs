@@ -130,6 +130,7 @@ mod tests {
             preset("nano", 2).unwrap(),
             preset("rese-nano", 2).unwrap(),
             preset("3^6", 2).unwrap(),
+            preset("melcnn-speech", 2).unwrap(),
         ];
         let nets: Vec<Network> = arches
             .iter()
@@ -147,6 +148,7 @@ mod tests {
             (40_000, &[0, 1, 2][..], Task::MultiClass),
             (16_000, &[0, 2], Task::MultiLabel),
             (16_000, &[1, 0], Task::MultiClass),
+            (20_000, &[3, 0], Task::MultiClass),
         ] {
             let window = |index: usize| arches[index].window as usize;
             let member = |index: &usize| Member { net: &nets[*index], window: window(*index) };

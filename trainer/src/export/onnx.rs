@@ -172,6 +172,8 @@ impl Graph {
         self.tensor(&zeros, &[mel.parts()], &vec![0.0; mel.parts()]);
         self.tensor(&bands, &[mel.channels, mel.parts(), 1], &mel.bands);
         self.tensor(&floor, &[mel.channels], &vec![FLOOR; mel.channels]);
+        let [waves, zeros, bands, floor] =
+            [waves, zeros, bands, floor].map(|part| self.name(&part));
         let convolution = |kernel, stride| {
             vec![ints("kernel_shape", &[kernel]), ints("strides", &[stride]), ints("pads", &[0, 0])]
         };
