@@ -7,6 +7,7 @@
 //! | `AURICLE_BOARD` | a board of [`boards::BOARDS`]; without it, the first one of the target |
 //! | `AURICLE_HOP` | samples between two windows; without it, the model's |
 //! | `AURICLE_DMA` | samples of the ring that the interrupt fills by halves; without it, 256 |
+//! | `AURICLE_RAM` | bytes for the engine, of which it takes what it can use: with more than the least it keeps the maps of gates; without it, the least |
 //! | `AURICLE_RATE` | the recording's rate in Hz; without it, taken to be the model's |
 
 mod boards;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use boards::{BOARDS, Board};
+use firmware_sim::EngineError;
 use models::arch::{ArchError, ArchSpec, Streaming};
 use models::q8::Model;
 
@@ -81,7 +83,7 @@ fn constants(bytes: &[u8]) -> Result<String, String> {
     if let Some(rate) = variable("AURICLE_RATE").filter(|rate| *rate != wanted.to_string()) {
         return Err(format!("the recording has {rate} Hz, but the model hears {wanted} Hz"));
     }
-    let engine = firmware_sim::memory_words(&model, hop).map_err(|error| error.to_string())?;
+    let engine = engine_words(&model, hop)?;
     let arch = model.arch();
     if env::var_os("CARGO_FEATURE_LAYERS").is_some() && !arch.is_chain() {
         return Err("the feature `layers` is for networks without gates: others are computed \
@@ -111,6 +113,21 @@ fn constants(bytes: &[u8]) -> Result<String, String> {
          /// Multiply-accumulates of a hop by layer, those on padding included; with gates of a window, each once.\n\
          pub(crate) const MACS: [u64; {layers}] = {macs:?};\n"
     ))
+}
+
+/// 32-bit words for the engine.
+fn engine_words(model: &Model<'_>, hop: u32) -> Result<usize, String> {
+    let words = |count: Result<usize, EngineError>| count.map_err(|error| error.to_string());
+    let least = words(firmware_sim::memory_words(model, hop))?;
+    let Some(bytes) = variable("AURICLE_RAM") else { return Ok(least) };
+    let given: usize = bytes.parse().map_err(|_| format!("AURICLE_RAM: {bytes} is no number"))?;
+    let most = words(firmware_sim::roomy_memory_words(model, hop))?;
+    match given / 4 {
+        given if given < least => {
+            Err(format!("AURICLE_RAM: the engine needs {} bytes, not {bytes}", 4 * least))
+        }
+        given => Ok(given.min(most)),
+    }
 }
 
 /// What the engine computes for a hop: of each layer its name and its multiply-accumulates. Windows of a network with gates
