@@ -64,7 +64,13 @@ fn published_models_give_their_golden_posteriors() {
 #[test]
 fn published_int8_models_repeat_their_golden_runs() {
     let models = files("model.q8");
-    assert_eq!(models.len(), self::models().len(), "every model is there as int8");
+    let mel = |model: &PathBuf| {
+        let settings = std::fs::read_to_string(model.with_file_name("train.toml")).unwrap();
+        settings.contains("preset = \"melcnn-")
+    };
+    let without = self::models().iter().filter(|model| mel(model)).count();
+    let others = self::models().len() - without;
+    assert_eq!(models.len(), others, "every model is there as int8 but those of mel spectra");
     for model in models {
         let golden = model.with_file_name("golden.run");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
