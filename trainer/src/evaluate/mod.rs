@@ -1,6 +1,6 @@
 //! Measuring a model on the clips of a data set.
 //!
-//! [`model`] is whatever can be measured, [`drop`] one model beside another.
+//! [`model`] is whatever can be measured, [`mod@drop`] one model beside another.
 //!
 //! [`predict`] gives posteriors (of a run's network or of an exported model), [`int8`] those of an int8
 //! model, [`metrics`] what follows from them, [`report`] and [`plot`] show it; [`tags`] is the same for networks that find

@@ -104,7 +104,7 @@ fn slopes(logits: &[f32], class: usize, task: Task) -> Vec<f32> {
     slopes
 }
 
-/// Logits of windows that lie one after the other, a row a window. Takes a network from [`Module::valid`].
+/// Logits of windows that lie one after the other, a row a window. Takes a network from [`valid`](burn::module::Module::valid).
 #[must_use]
 pub fn logits(net: &Network, windows: &[f32], window: usize, compute: &Compute) -> Vec<Vec<f32>> {
     let mut rows = Vec::new();
@@ -165,7 +165,7 @@ fn smooth(values: &[f32], width: usize) -> Vec<f32> {
 }
 
 /// The evidence by occlusion: stretches of `hidden` samples, one every frame. A frame's evidence is the mean over the stretches
-/// that hide it. Takes a network from [`Module::valid`].
+/// that hide it. Takes a network from [`valid`](burn::module::Module::valid).
 ///
 /// # Panics
 /// If there is no such class, or the window has another length than the network's.
