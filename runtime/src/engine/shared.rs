@@ -173,6 +173,9 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Of a convolution of one tap.
+    pub(super) const POINT: Self = Self { kernel: 1, stride: 1, padding: (0, 0), pool: 1 };
+
     /// Of the stem, a block, or the head.
     pub(super) fn of(arch: &ArchSpec, layer: usize) -> Self {
         let (kernel, stride) = (arch.stem.kernel.into(), arch.stem.stride.into());
@@ -182,7 +185,7 @@ impl Shape {
                 let (padding, pool) = block.same_and_pool();
                 Self { kernel: padding.0 + padding.1 + 1, stride: 1, padding, pool }
             }
-            Some(None) => Self { kernel: 1, stride: 1, padding: (0, 0), pool: 1 },
+            Some(None) => Self::POINT,
         }
     }
 

@@ -1,18 +1,25 @@
 //! Reads the layers of a network of the family out of its ONNX graph.
 //!
-//! What `trainer export` writes begins with a chain: convolution, ReLU and max pooling for stem and basic blocks, and
-//! residual blocks. It ends at the first gate or global maximum; of a network without them it ends before the classifier. What lies
-//! behind it is a graph of its own, which the library runs as it is. So it does a whole graph that does not begin
-//! as its metadata says.
+//! What `trainer export` writes is a chain up to the classifier: convolution, ReLU and max pooling for stem and basic
+//! blocks, and for SE blocks a gate behind them; residual blocks, with gates and without; before the head the global
+//! maxima that it reads. What lies behind the chain is a graph of its own, which the library runs as it is. Where a file
+//! turns into something else, the chain ends there, and the library runs the more. A graph that is not even as its metadata
+//! says as far as windows can share it, the library runs as a whole.
+
+mod gates;
+mod reader;
 
 use std::sync::Arc;
 
-use models::arch::{ArchSpec, BlockKind};
+use models::arch::ArchSpec;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::super::shared::Shape;
+use super::gate::Gate;
 use super::inspect;
+use super::peaks::Peaks;
 use super::residual::Residual;
+use reader::Reader;
 
 /// A convolution on columns `[T, I]`, and the max pooling behind it.
 #[derive(Debug, PartialEq)]
@@ -38,13 +45,17 @@ impl Layer {
     }
 }
 
-/// What makes the columns of one level.
+/// What makes columns of others. The first units make those of the levels that windows can share, one each.
 #[derive(Clone, Debug)]
 pub(super) enum Unit {
     /// A convolution with ReLU and pooling.
     Layer(Arc<Layer>),
     /// A residual block.
     Residual(Arc<Residual>),
+    /// The gate of an SE block, behind its convolution.
+    Gate(Arc<Gate>),
+    /// The global maxima of levels.
+    Peaks(Arc<Peaks>),
 }
 
 impl Unit {
@@ -52,6 +63,7 @@ impl Unit {
         match self {
             Self::Layer(layer) => layer.shape,
             Self::Residual(block) => block.shape,
+            Self::Gate(_) | Self::Peaks(_) => Shape::POINT,
         }
     }
 
@@ -60,6 +72,8 @@ impl Unit {
         match self {
             Self::Layer(layer) => layer.outputs,
             Self::Residual(block) => block.outputs(),
+            Self::Gate(gate) => gate.channels(),
+            Self::Peaks(peaks) => peaks.channels,
         }
     }
 
@@ -67,6 +81,8 @@ impl Unit {
         match self {
             Self::Layer(layer) => layer.inputs,
             Self::Residual(block) => block.inputs(),
+            Self::Gate(gate) => gate.channels(),
+            Self::Peaks(peaks) => peaks.channels,
         }
     }
 }
@@ -83,33 +99,25 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// The chain that a graph begins with; `None` if that is not the one of `arch`.
+    /// The chain that a graph begins with; `None` if not even what windows can share is as in `arch`.
     pub(super) fn read(proto: &ModelProto, arch: &ArchSpec) -> Option<Self> {
         let graph = proto.graph.as_ref()?;
         let table = arch.layers().ok()?;
-        let mut walk = Walk { graph, value: input(graph)?, next: 0 };
-        let levels = arch.shareable_levels();
-        // Behind all blocks follows the head.
-        let whole = arch.head.levels == 0 && arch.blocks.iter().all(|b| b.kind.gate().is_none());
-        let count = if whole { levels + 1 } else { levels };
-        let (mut units, mut lens): (Vec<Unit>, Vec<usize>) = (Vec::new(), Vec::new());
-        for (index, sizes) in table.layers[..count].iter().enumerate() {
-            let block = index.checked_sub(1).and_then(|block| arch.blocks.get(block));
-            let unit = match block.map(|block| block.kind) {
-                Some(BlockKind::Res1 | BlockKind::Res2) => {
-                    Unit::Residual(Arc::new(walk.residual(sizes.in_channels)?))
-                }
-                _ => Unit::Layer(Arc::new(walk.layer()?)),
-            };
-            let fits = unit.shape() == Shape::of(arch, index)
-                && unit.inputs() == units.last().map_or(1, Unit::outputs)
-                && unit.outputs() == sizes.out_channels;
-            fits.then_some(())?;
-            units.push(unit);
-            lens.push(sizes.out_len);
+        let mut reader = Reader::new(arch, Walk { graph, value: input(graph)?, next: 0 });
+        let (_, layers) = table.layers.split_last()?;
+        for (index, sizes) in layers.iter().enumerate() {
+            if reader.layer(index, sizes).is_none() {
+                break;
+            }
         }
-        let rest = walk.rest(proto, [1, units.last()?.outputs(), *lens.last()?])?;
-        Some(Self { units, lens, rest })
+        reader.longest_chain(proto)
+    }
+
+    /// Zero columns around the input of a unit, or of what lies behind all: those that it wants itself, or if it keeps
+    /// its input's columns, what reads them then.
+    pub(super) fn margin(&self, unit: usize) -> (usize, usize) {
+        let reader = self.units[unit..].iter().find(|unit| !matches!(unit, Unit::Gate(_)));
+        reader.map_or((0, 0), |reader| reader.shape().padding)
     }
 }
 
@@ -120,6 +128,7 @@ fn input(graph: &GraphProto) -> Option<&str> {
 }
 
 /// Follows the chain from node to node.
+#[derive(Clone, Copy)]
 struct Walk<'a> {
     graph: &'a GraphProto,
     /// What the next node reads.
@@ -147,7 +156,7 @@ impl<'a> Walk<'a> {
     /// Convolution, ReLU and, if any, max pooling.
     fn layer(&mut self) -> Option<Layer> {
         let (mut layer, made) = self.convolution(self.value)?;
-        self.value = self.relu(made)?;
+        self.value = self.plain("Relu", &[made])?;
         layer.shape.pool = self.max_pool()?;
         Some(layer)
     }
@@ -158,17 +167,25 @@ impl<'a> Walk<'a> {
         let (mut last, mut branch) = self.convolution(input)?;
         let mut first = None;
         if self.comes("Relu") {
-            let inner = self.relu(branch)?;
+            let inner = self.plain("Relu", &[branch])?;
             first = Some(last);
             (last, branch) = self.convolution(inner)?;
+        }
+        let (mut gate, mut factors) = (None, None);
+        if self.comes("GlobalAveragePool") {
+            let (found, made) = self.gate(branch, last.outputs)?;
+            (gate, factors) = (Some(found), Some(made));
         }
         let (mut shortcut, mut added) = (None, input);
         if inputs != last.outputs {
             let (layer, made) = self.convolution(input)?;
             (shortcut, added) = (Some(layer), made);
         }
-        let (_, sum) = self.take("Add", &[branch, added])?;
-        self.value = self.relu(sum)?;
+        if let Some(factors) = factors {
+            branch = self.plain("Mul", &[branch, factors])?;
+        }
+        let sum = self.plain("Add", &[branch, added])?;
+        self.value = self.plain("Relu", &[sum])?;
         let pool = self.max_pool()?;
         let mut shape = last.shape;
         if let Some(first) = &first {
@@ -178,21 +195,22 @@ impl<'a> Walk<'a> {
         }
         let same = first.iter().chain([&last]).all(|l| l.shape.stride == 1 && l.keeps_length());
         let fits = first.as_ref().is_none_or(|first| first.outputs == last.inputs);
-        let point = Shape { kernel: 1, stride: 1, padding: (0, 0), pool: 1 };
         let adds = shortcut.as_ref().is_none_or(|layer: &Layer| {
-            layer.shape == point && layer.inputs == inputs && layer.outputs == last.outputs
+            layer.shape == Shape::POINT && layer.inputs == inputs && layer.outputs == last.outputs
         });
         (same && fits && adds).then_some(Residual {
             shape: Shape { pool, ..shape },
             first,
             last,
+            gate,
             shortcut,
         })
     }
 
-    fn relu(&mut self, value: &str) -> Option<&'a str> {
-        let (node, made) = self.take("Relu", &[value])?;
-        node.attribute.is_empty().then_some(made)
+    /// The output of the next node, if it is of this type, reads these values and has no settings.
+    fn plain(&mut self, op_type: &str, values: &[&str]) -> Option<&'a str> {
+        let (node, made) = self.take(op_type, values)?;
+        (node.attribute.is_empty() && node.input.len() == values.len()).then_some(made)
     }
 
     /// The length of the max pooling of the value, 1 if there is none.
@@ -230,16 +248,18 @@ impl<'a> Walk<'a> {
 
     /// The rest of the graph as one of its own, with an input of this shape.
     fn rest(&self, proto: &ModelProto, shape: [usize; 3]) -> Option<ModelProto> {
+        let (chain, behind) = self.graph.node.split_at(self.next);
+        let outputs = self.graph.output.iter().map(|output| &output.name);
+        let wanted: Vec<&String> =
+            behind.iter().flat_map(|node| &node.input).chain(outputs).collect();
+        // The rest reads nothing of the chain but its end.
+        let made = chain.iter().flat_map(|node| &node.output).map(String::as_str);
+        let mut made = made.chain(input(self.graph)).filter(|name| *name != self.value);
+        made.all(|name| !wanted.iter().any(|wanted| *wanted == name)).then_some(())?;
         let mut rest = proto.clone();
         let graph = rest.graph.as_mut()?;
         graph.node.drain(..self.next);
-        let read = |name: &str| graph.node.iter().any(|node| node.input.iter().any(|i| i == name));
-        // The rest reads nothing of the chain but its end.
-        let made = self.graph.node[..self.next].iter().flat_map(|node| &node.output);
-        made.filter(|name| *name != self.value).all(|name| !read(name)).then_some(())?;
-        let kept: Vec<bool> = graph.initializer.iter().map(|tensor| read(&tensor.name)).collect();
-        let mut kept = kept.into_iter();
-        graph.initializer.retain(|_| kept.next().unwrap_or(true));
+        graph.initializer.retain(|tensor| wanted.contains(&&tensor.name));
         let is_weight = |name: &str| self.graph.initializer.iter().any(|t| t.name == name);
         graph.input.retain(|input| !is_weight(&input.name));
         let [input] = graph.input.as_mut_slice() else { return None };

@@ -12,9 +12,10 @@ use tract_onnx::tract_core::internal::*;
 
 use super::super::shared::Shape;
 use super::chain::Layer;
+use super::rows::pool_and_rectify;
 
 /// Elements of a product that are pooled at a time; they stay in the second-level cache.
-const BLOCK: usize = 1 << 16;
+pub(super) const BLOCK: usize = 1 << 16;
 
 /// Convolution, ReLU and max pooling of runs of columns, one run after the other in `[T, I]`: each as
 /// many as its columns of the output are computed from. What follows them does not count. The output is `[before +
@@ -66,7 +67,7 @@ impl Columns {
         let mut product = vec![0.0; out.len().min(block * outputs) * pool];
         for (index, out) in out.chunks_mut(block * outputs).enumerate() {
             let product = &mut product[..out.len() * pool];
-            self.multiply(&x[index * block * pool * stride * inputs..], product);
+            multiply(&self.layer, &x[index * block * pool * stride * inputs..], product);
             self.pool_and_rectify(product, out);
         }
     }
@@ -77,18 +78,13 @@ impl Columns {
         let Layer { shape, outputs, .. } = &*self.layer;
         let rows = self.reach() + 1 - shape.kernel;
         let mut product = vec![0.0; rows * outputs];
-        self.multiply(x, &mut product);
+        multiply(&self.layer, x, &mut product);
         let mut first = 0;
         for columns in &self.runs {
             let (now, later) = out.split_at_mut(columns * outputs);
             self.pool_and_rectify(&product[first * outputs..][..now.len() * shape.pool], now);
             (out, first) = (later, first + shape.reach(*columns));
         }
-    }
-
-    /// As many rows of the product as fit into it, of the inputs from the start of `x` on.
-    fn multiply(&self, x: &[f32], product: &mut [f32]) {
-        multiply(&self.layer, x, product);
     }
 
     fn pool_and_rectify(&self, product: &[f32], out: &mut [f32]) {
@@ -102,33 +98,20 @@ impl Columns {
 
 /// A layer's convolution without its bias: as many rows as fit into the product, of the inputs from the start of `x`
 /// on.
-fn multiply(layer: &Layer, x: &[f32], product: &mut [f32]) {
+pub(super) fn multiply(layer: &Layer, x: &[f32], product: &mut [f32]) {
+    multiply_into(layer, x, product, false);
+}
+
+/// The same, added to what is there.
+pub(super) fn multiply_and_add(layer: &Layer, x: &[f32], sum: &mut [f32]) {
+    multiply_into(layer, x, sum, true);
+}
+
+fn multiply_into(layer: &Layer, x: &[f32], product: &mut [f32], add: bool) {
     let Layer { shape, weight, inputs, outputs, .. } = layer;
     let (rows, taps) = (product.len() / outputs, shape.kernel * inputs);
     let seen = View::strided(x, rows, taps, shape.stride * inputs);
-    matmul(product, seen, View::rows(weight, taps, *outputs), false);
-}
-
-/// The same for so many rows.
-pub(super) fn product(layer: &Layer, x: &[f32], rows: usize) -> Vec<f32> {
-    let mut product = vec![0.0; rows * layer.outputs];
-    multiply(layer, x, &mut product);
-    product
-}
-
-/// `out = relu(max(rows) + bias)`. What is no number stays none, so that a mistake shows.
-pub(super) fn pool_and_rectify(out: &mut [f32], rows: &[f32], bias: &[f32]) {
-    let (first, rest) = rows.split_at(out.len());
-    out.copy_from_slice(first);
-    for row in rest.chunks_exact(out.len()) {
-        for (out, value) in out.iter_mut().zip(row) {
-            *out = if *out > *value { *out } else { *value };
-        }
-    }
-    for (out, bias) in out.iter_mut().zip(bias) {
-        let sum = *out + bias;
-        *out = if sum < 0.0 { 0.0 } else { sum };
-    }
+    matmul(product, seen, View::rows(weight, taps, *outputs), add);
 }
 
 impl Op for Columns {

@@ -1,8 +1,8 @@
 //! Runs exported models with tract, a pure Rust inference library.
 //!
 //! 1. [`inspect`] checks the file, [`guard`] catches what the library panics on.
-//! 2. [`chain`] reads the layers that a network of the family begins with; [`columns`] and [`residual`] are their
-//!    operators. What lies behind them runs as the library finds it.
+//! 2. [`chain`] reads the layers of a network of the family; [`columns`], [`residual`], [`gate`] and [`peaks`] are
+//!    their operators. What lies behind them, the classifier, runs as the library finds it.
 //! 3. [`stages`] makes plans of them: of whole windows, and of parts of them for [`super::shared`], where
 //!    overlapping windows share their columns.
 //!
@@ -10,9 +10,16 @@
 
 mod chain;
 mod columns;
+mod gate;
+#[cfg(test)]
+mod gated_tests;
 mod guard;
 mod inspect;
+mod peaks;
 mod residual;
+#[cfg(test)]
+mod residual_tests;
+mod rows;
 #[cfg(test)]
 mod shared_tests;
 mod stages;
@@ -47,11 +54,13 @@ const LIMIT_ELEMENTS: usize = 1 << 28;
 pub struct TractEngine {
     meta: ModelMeta,
     plan: Plan,
+    /// See [`TractEngine::operators_left`].
+    operators_left: Vec<String>,
 }
 
 /// How whole windows are computed.
 enum Plan {
-    /// By the layers that a network of the family begins with, and the rest.
+    /// By the layers of a network of the family, and the rest.
     Chain(Box<(Chain, Tail)>),
     /// By the graph as the library optimises it.
     Graph(TypedSimpleState),
@@ -98,7 +107,20 @@ impl TractEngine {
         let plan = guarded(|| Plan::new(&proto, &meta))
             .unwrap_or_else(|panic| Err(Fault::Refused(panic)))
             .map_err(fail)?;
-        Ok(Self { meta, plan })
+        let left = match &plan {
+            Plan::Chain(plan) => plan.0.rest.graph.as_ref(),
+            Plan::Graph(_) => proto.graph.as_ref(),
+        };
+        let left = left.into_iter().flat_map(|graph| &graph.node);
+        let operators_left = left.map(|node| node.op_type.clone()).collect();
+        Ok(Self { meta, plan, operators_left })
+    }
+
+    /// The ONNX operators that the library runs as the file has them, in their order: of a network of the family those of
+    /// its classifier, of a graph that is not as its metadata says all that could not be read as layers.
+    #[must_use]
+    pub fn operators_left(&self) -> &[String] {
+        &self.operators_left
     }
 
     /// A stream of windows every `hop` samples, at least 1, which share what they can.
@@ -144,14 +166,7 @@ impl Plan {
                 let tail = Tail::new(&chain, 0, meta.arch.window as usize).map_err(refused)?;
                 Self::Chain(Box::new((chain, tail)))
             }
-            None => {
-                let typed = typed(proto)?;
-                check_output(&typed, meta)?;
-                let optimised = typed.into_optimized().map_err(refused)?;
-                check_sizes(&optimised)?;
-                let plan = optimised.into_runnable().map_err(refused)?;
-                Self::Graph(plan.spawn().map_err(refused)?)
-            }
+            None => Self::graph(proto, meta)?,
         };
         let window = vec![0.0; meta.arch.window as usize];
         let mut posteriors = vec![0.0; usize::from(meta.arch.classes)];
@@ -160,6 +175,17 @@ impl Plan {
             return Err(Fault::Refused("its weights are not finite numbers".to_owned()));
         }
         Ok(plan)
+    }
+
+    /// Without a chain.
+    fn graph(proto: &ModelProto, meta: &ModelMeta) -> Result<Self, Fault> {
+        let refused = |error: TractError| Fault::Refused(one_line(&format!("{error:#}")));
+        let typed = typed(proto)?;
+        check_output(&typed, meta)?;
+        let optimised = typed.into_optimized().map_err(refused)?;
+        check_sizes(&optimised)?;
+        let plan = optimised.into_runnable().map_err(refused)?;
+        Ok(Self::Graph(plan.spawn().map_err(refused)?))
     }
 
     fn run(&mut self, window: &[f32], out: &mut [f32]) -> TractResult<()> {

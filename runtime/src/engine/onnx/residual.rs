@@ -1,15 +1,21 @@
-//! A tract operator for one residual block without gate, on columns side by side, `[T, C]`.
+//! A tract operator for one residual block, on columns side by side, `[T, C]`.
+//!
+//! It goes block by block, so that what one convolution makes is near when the next one reads it. With a gate it goes
+//! twice: a gate reads the mean of the whole branch, which is the one map that is kept as a whole.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tract_onnx::tract_core::internal::*;
 
 use super::super::shared::Shape;
 use super::chain::Layer;
-use super::columns::{self, pool_and_rectify};
+use super::columns::{BLOCK, multiply, multiply_and_add};
+use super::gate::Gate;
+use super::rows::{Sums, pool_and_rectify, rectify, repeated, scale, scale_and_add};
 
-/// One or two convolutions, a shortcut, and what follows their sum.
+/// One or two convolutions (the *branch*), a gate on them, a shortcut, and what follows their sum.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Residual {
     /// Of all convolutions together, and of the pooling.
@@ -18,12 +24,14 @@ pub(super) struct Residual {
     pub(super) first: Option<Layer>,
     /// The last convolution, without ReLU.
     pub(super) last: Layer,
+    /// What multiplies the branch, if anything does. Such blocks are computed of whole windows only.
+    pub(super) gate: Option<Gate>,
     /// The convolution of the shortcut, if it is none of its input.
     pub(super) shortcut: Option<Layer>,
 }
 
-/// A residual block on a run of columns: as many as its columns of the output are computed from. The output is
-/// `[before + columns + after, O]`.
+/// A residual block on a run of columns: as many as its columns of the output are computed from, or with a gate all of
+/// the window. The output is `[before + columns + after, O]`.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ResidualColumns {
     pub(super) block: Arc<Residual>,
@@ -56,40 +64,146 @@ impl Residual {
         self.last.outputs
     }
 
+    /// [`ResidualColumns::outside`] for a whole window of `len` columns, which makes so many.
+    pub(super) const fn outside(&self, len: usize, columns: usize) -> (usize, usize) {
+        let (before, after) = self.shape.padding;
+        // Pooling may drop the last columns, and with them some of the zeros; but a gate reads all.
+        let dropped = if self.gate.is_some() { 0 } else { len - columns * self.shape.pool };
+        (before, after.saturating_sub(dropped))
+    }
+
+    /// Rows of the branch that are computed at a time, whole pools.
+    fn block(&self) -> usize {
+        (BLOCK / (self.shape.pool * self.outputs())).max(1) * self.shape.pool
+    }
+
     /// `out`, `[columns, O]`, from `x`.
     fn compute(&self, x: &[f32], outside: (usize, usize), out: &mut [f32]) {
-        let rows = out.len() / self.outputs() * self.shape.pool;
-        let x = &x[..(rows + self.shape.kernel - 1) * self.inputs()];
-        let inner = self.first.as_ref().map(|first| {
-            let rows = rows + self.last.shape.kernel - 1;
-            let mut made = columns::product(first, x, rows);
-            for row in made.chunks_exact_mut(first.outputs) {
-                for (value, bias) in row.iter_mut().zip(&first.bias) {
-                    let sum = *value + bias;
-                    // What is no number stays none, so that a mistake shows.
-                    *value = if sum < 0.0 { 0.0 } else { sum };
-                }
-            }
+        match &self.gate {
+            None => self.compute_plain(x, outside, out),
+            Some(gate) => self.compute_gated(gate, x, outside, out),
+        }
+    }
+
+    fn compute_plain(&self, x: &[f32], outside: (usize, usize), out: &mut [f32]) {
+        let (outputs, pool, block) = (self.outputs(), self.shape.pool, self.block());
+        let mut branch = Branch::new(self, x, outside, out.len() / outputs * pool);
+        let join = Join::new(self, x, None);
+        let mut rows = vec![0.0; (out.len() * pool).min(block * outputs)];
+        for (index, out) in out.chunks_mut(block / pool * outputs).enumerate() {
+            let rows = &mut rows[..out.len() * pool];
+            branch.compute(index * block, rows);
+            join.compute(index * block, rows, out);
+        }
+    }
+
+    fn compute_gated(&self, gate: &Gate, x: &[f32], outside: (usize, usize), out: &mut [f32]) {
+        let (outputs, pool, block) = (self.outputs(), self.shape.pool, self.block());
+        let len = x.len() / self.inputs() + 1 - self.shape.kernel;
+        let mut branch = Branch::new(self, x, outside, len);
+        let (mut rows, mut sums) = (vec![0.0; len * outputs], Sums::new(outputs));
+        for (index, rows) in rows.chunks_mut(block * outputs).enumerate() {
+            branch.compute(index * block, rows);
+            sums.add(rows);
+        }
+        let mut means = sums.means(len);
+        means.iter_mut().zip(&self.last.bias).for_each(|(mean, bias)| *mean += bias);
+        let join = Join::new(self, x, Some(&gate.factors(&means)));
+        let outs = out.chunks_mut(block / pool * outputs);
+        for (index, (out, rows)) in outs.zip(rows.chunks_mut(block * outputs)).enumerate() {
+            join.compute(index * block, &mut rows[..out.len() * pool], out);
+        }
+    }
+}
+
+/// The convolutions of a block on a run of columns.
+struct Branch<'a> {
+    block: &'a Residual,
+    x: &'a [f32],
+    /// What the first convolution makes for some rows of the last one.
+    inner: Vec<f32>,
+    /// Its bias, repeated.
+    bias: Vec<f32>,
+    /// Which of its rows lie inside of the window.
+    inside: Range<usize>,
+}
+
+impl<'a> Branch<'a> {
+    /// For so many rows.
+    fn new(block: &'a Residual, x: &'a [f32], outside: (usize, usize), rows: usize) -> Self {
+        let (mut bias, mut inside) = (Vec::new(), 0..0);
+        if let Some(first) = &block.first {
             let (before, after) = first.shape.padding;
-            let start = outside.0.saturating_sub(before).min(rows);
-            let end = rows - outside.1.saturating_sub(after).min(rows);
-            made[..start * first.outputs].fill(0.0);
-            made[end * first.outputs..].fill(0.0);
-            made
-        });
-        let mut sum = columns::product(&self.last, inner.as_deref().unwrap_or(x), rows);
-        let middle = &x[self.shape.padding.0 * self.inputs()..][..rows * self.inputs()];
-        let shortcut = self.shortcut.as_ref().map(|layer| columns::product(layer, middle, rows));
-        let added = shortcut.as_deref().unwrap_or(middle);
-        sum.iter_mut().zip(added).for_each(|(sum, value)| *sum += value);
-        let bias = self.last.bias.iter();
-        let bias: Vec<f32> = match &self.shortcut {
-            Some(layer) => bias.zip(&layer.bias).map(|(a, b)| a + b).collect(),
-            None => bias.copied().collect(),
+            let rows = rows + block.last.shape.kernel - 1;
+            inside.start = outside.0.saturating_sub(before).min(rows);
+            inside.end = rows - outside.1.saturating_sub(after).min(rows);
+            bias = repeated(&first.bias);
+        }
+        Self { block, x, inner: Vec::new(), bias, inside }
+    }
+
+    /// As many rows as fit into `out`, from `from` on, without the last bias.
+    fn compute(&mut self, from: usize, out: &mut [f32]) {
+        let Residual { first, last, .. } = self.block;
+        let x = &self.x[from * self.block.inputs()..];
+        let Some(first) = first else {
+            multiply(last, x, out);
+            return;
         };
-        let pools = sum.chunks_exact(self.shape.pool * self.outputs());
-        for (out, rows) in out.chunks_exact_mut(self.outputs()).zip(pools) {
-            pool_and_rectify(out, rows, &bias);
+        let rows = out.len() / last.outputs + last.shape.kernel - 1;
+        self.inner.resize(rows * first.outputs, 0.0);
+        multiply(first, x, &mut self.inner);
+        rectify(&mut self.inner, &self.bias);
+        // What lies outside of the window is the last convolution's padding.
+        let place = |row: usize| row.saturating_sub(from).min(rows) * first.outputs;
+        let (start, end) = (place(self.inside.start), place(self.inside.end));
+        self.inner[..start].fill(0.0);
+        self.inner[end..].fill(0.0);
+        multiply(last, &self.inner, out);
+    }
+}
+
+/// What follows the convolutions of a block.
+struct Join<'a> {
+    block: &'a Residual,
+    /// What the shortcut reads.
+    x: &'a [f32],
+    /// The factors of the gate, repeated.
+    factors: Option<Vec<f32>>,
+    /// Of branch and shortcut together.
+    bias: Vec<f32>,
+}
+
+impl<'a> Join<'a> {
+    fn new(block: &'a Residual, x: &'a [f32], factors: Option<&[f32]>) -> Self {
+        let mut bias = block.last.bias.clone();
+        if let Some(factors) = factors {
+            scale(&mut bias, factors);
+        }
+        if let Some(shortcut) = &block.shortcut {
+            bias.iter_mut().zip(&shortcut.bias).for_each(|(sum, bias)| *sum += bias);
+        }
+        let x = &x[block.shape.padding.0 * block.inputs()..];
+        Self { block, x, factors: factors.map(repeated), bias }
+    }
+
+    /// `out = relu(max(branch · factors + shortcut) + bias)`, with the rows of the branch from `from` on.
+    fn compute(&self, from: usize, branch: &mut [f32], out: &mut [f32]) {
+        let Residual { shape, shortcut, .. } = self.block;
+        let x = &self.x[from * self.block.inputs()..];
+        match (shortcut, &self.factors) {
+            (None, None) => branch.iter_mut().zip(x).for_each(|(sum, value)| *sum += value),
+            (None, Some(factors)) => scale_and_add(branch, factors, x),
+            (Some(shortcut), factors) => {
+                if let Some(factors) = factors {
+                    scale(branch, factors);
+                }
+                multiply_and_add(shortcut, x, branch);
+            }
+        }
+        let pools = branch.chunks_exact(shape.pool * self.bias.len());
+        for (out, rows) in out.chunks_exact_mut(self.bias.len()).zip(pools) {
+            pool_and_rectify(out, rows, &self.bias);
         }
     }
 }

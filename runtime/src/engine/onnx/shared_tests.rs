@@ -15,7 +15,7 @@ use crate::engine::shared::{Shape, Shared};
 use crate::tiny_model::classifier_proto;
 
 /// Numbers between -1 and 1 that look random.
-fn numbers(seed: u64) -> impl FnMut() -> f32 {
+pub(super) fn numbers(seed: u64) -> impl FnMut() -> f32 {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     move || {
         state =
@@ -63,7 +63,8 @@ fn chain(arch: &ArchSpec, seed: u64) -> Chain {
             None => (None, conv),
         };
         let shortcut = find(Part::Shortcut);
-        Unit::Residual(Arc::new(Residual { shape: Shape::of(arch, index), first, last, shortcut }))
+        let shape = Shape::of(arch, index);
+        Unit::Residual(Arc::new(Residual { shape, first, last, gate: None, shortcut }))
     });
     let units: Vec<_> = units.collect();
     let last = layers.last().unwrap();
@@ -105,7 +106,18 @@ fn shared(shared: &mut Shared<Stages>, classes: usize, pieces: &[&[f32]]) -> Vec
 }
 
 fn check(arch: &ArchSpec, hop: u32, levels: usize, seed: u64, cuts: &[usize]) {
-    let chain = chain(arch, seed);
+    check_chain(&chain(arch, seed), arch, hop, levels, seed, cuts);
+}
+
+/// Compares the windows of a stream that comes in pieces and that share so many levels with windows by themselves.
+pub(super) fn check_chain(
+    chain: &Chain,
+    arch: &ArchSpec,
+    hop: u32,
+    levels: usize,
+    seed: u64,
+    cuts: &[usize],
+) {
     let streaming = Streaming::new(arch, hop).unwrap().cut(arch, levels);
     if streaming.shared.is_empty() || hop > arch.window {
         return;
@@ -113,8 +125,8 @@ fn check(arch: &ArchSpec, hop: u32, levels: usize, seed: u64, cuts: &[usize]) {
     let mut number = numbers(seed + 1);
     let len = arch.window as usize + 5 * hop as usize + 7;
     let stream: Vec<f32> = (0..len).map(|_| number()).collect();
-    let expected = whole(&chain, arch, hop as usize, &stream);
-    let stages = Stages::new(&chain, arch, &streaming).unwrap();
+    let expected = whole(chain, arch, hop as usize, &stream);
+    let stages = Stages::new(chain, arch, &streaming).unwrap();
     let mut engine = Shared::new(stages, arch, &streaming);
     let mut pieces = Vec::new();
     let mut rest = stream.as_slice();
@@ -150,7 +162,8 @@ fn presets_share_at_the_usual_hops() {
     }
 }
 
-fn arches() -> impl Strategy<Value = ArchSpec> {
+/// Networks of basic blocks.
+pub(super) fn arches() -> impl Strategy<Value = ArchSpec> {
     let block = (1..6u16, 1..6u8, 1..5u8);
     let blocks = prop::collection::vec(block, 0..5);
     // Filters of a few samples, and of whole frames.

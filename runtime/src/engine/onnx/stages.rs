@@ -15,6 +15,8 @@ use super::super::shared::{Layers, Run};
 use super::chain::{Chain, Layer, Unit};
 use super::columns::Columns;
 use super::failed;
+use super::gate::GateColumns;
+use super::peaks::{Map, PeakColumns};
 use super::residual::{Residual, ResidualColumns};
 
 /// Up to so many rows, the product of a hop waits for its weights; the edges join it.
@@ -34,6 +36,7 @@ impl Stage {
         match unit {
             Unit::Layer(layer) => Self::of_layer(layer, runs),
             Unit::Residual(block) => Self::of_residual(block, runs, zeros),
+            Unit::Gate(_) | Unit::Peaks(_) => bail!("gates and global maxima need a whole window"),
         }
     }
 
@@ -180,7 +183,7 @@ impl Tail {
             Some(before) => (chain.lens[before], chain.units[before].outputs()),
             None => (window, 1),
         };
-        let margin = chain.units.get(first).map_or((0, 0), |unit| unit.shape().padding);
+        let margin = chain.margin(first);
         let mut tail = Self {
             layers: None,
             rest: rest(&chain.rest)?,
@@ -194,9 +197,11 @@ impl Tail {
         }
         let mut model = TypedModel::default();
         let mut value = model.add_source("columns", f32::fact(tail.padded()))?;
+        // What the unit before the first one made, then what each one makes.
+        let mut maps = vec![(value, Map { before: margin.0, columns: len, channels })];
         for (index, unit) in chain.units.iter().enumerate().skip(first) {
             let columns = chain.lens[index];
-            let margin = chain.units.get(index + 1).map_or((0, 0), |next| next.shape().padding);
+            let margin = chain.margin(index + 1);
             let name = format!("level{index}");
             let made = match unit {
                 Unit::Layer(layer) => {
@@ -204,17 +209,29 @@ impl Tail {
                     model.wire_node(name, op, &[value])?
                 }
                 Unit::Residual(block) => {
-                    // Pooling may drop the last columns, and with them some of the zeros.
-                    let (before, after) = block.shape.padding;
                     let len = index.checked_sub(1).map_or(window, |before| chain.lens[before]);
-                    let dropped = len - columns * block.shape.pool;
-                    let outside = (before, after.saturating_sub(dropped));
+                    let outside = block.outside(len, columns);
                     let block = Arc::clone(block);
                     let op = ResidualColumns { block, columns, outside, margin };
                     model.wire_node(name, op, &[value])?
                 }
+                Unit::Gate(gate) => {
+                    let op = GateColumns { gate: Arc::clone(gate), columns };
+                    model.wire_node(name, op, &[value])?
+                }
+                Unit::Peaks(peaks) => {
+                    let levels = peaks.levels.iter();
+                    let levels = levels.map(|level| maps.get((level + 1).checked_sub(first)?));
+                    let Some(levels) = levels.collect::<Option<Vec<_>>>() else {
+                        bail!("a level of {peaks:?} lies before unit {first}");
+                    };
+                    let (values, maps): (Vec<_>, Vec<_>) = levels.into_iter().cloned().unzip();
+                    model.wire_node(name, PeakColumns { maps }, &values)?
+                }
             };
-            (value, tail.features) = (made[0], [columns, unit.outputs()]);
+            let channels = unit.outputs();
+            (value, tail.features) = (made[0], [columns, channels]);
+            maps.push((value, Map { before: margin.0, columns, channels }));
         }
         model.select_output_outlets(&[value])?;
         tail.layers = Some(model.into_runnable()?.spawn()?);
