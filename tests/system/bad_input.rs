@@ -65,6 +65,13 @@ fn configurations_with_mistakes() {
     missing.fails_with(&["missing.toml", "check the path"]);
     let data = trained().data();
     run("trainer", "fit --preset smal --data {} --out {}", &[&data, &out]).fails_with(&["small"]);
+    std::fs::write(&config, "preset = 'nano'\naugment.mask_bands = 0.1").unwrap();
+    run("trainer", "fit --config {} --data {} --out {}", &[&config, &data, &out]).fails_with(&[
+        "augment.stretch_percent, mask_bands, mask_frames",
+        "`nano`",
+        "melcnn-speech",
+    ]);
+    assert!(!out.exists(), "nothing is written");
 }
 
 #[test]

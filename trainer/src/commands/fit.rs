@@ -15,7 +15,7 @@ use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
 use crate::fit::train::Options;
 use crate::fit::{FitConfig, Run, Stop, fit, progress};
-use crate::net::{Compute, DeviceChoice};
+use crate::net::{Compute, DeviceChoice, Masks};
 
 /// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
 /// recipe.
@@ -197,6 +197,12 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
         None if args.resume => Run::open(&args.out)?.model.arch,
         None => architecture(&config.preset, 2)?,
     };
+    if config.augment.masks() != Masks::NONE && !arch.stem.mel {
+        bail!(
+            "augment.stretch_percent, mask_bands, mask_frames: change mel spectra, and `{}` reads the waveform; leave them out, or take a network such as `melcnn-speech`",
+            config.preset
+        );
+    }
     let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
     if !config.hard_negatives.as_os_str().is_empty() {
         options.hard_negatives = Some(config.hard_negatives.clone());
