@@ -55,6 +55,9 @@ fn baselines_go_from_fit_to_the_runtime() {
         let arguments = "stream --model {} {} --format json --posteriors";
         let windows = run("runtime", arguments, &[&model, &sound]).success();
         assert!(posteriors(&windows).len() > 10, "{windows}");
+        let bench = run("runtime", "bench {} --runs 3 --format json", &[&model]).success();
+        let bench: Value = serde_json::from_str(&bench).unwrap();
+        assert!(bench["shared_layers"].as_u64().unwrap() >= 1, "{bench}");
         let label = run("runtime", "classify --model {} {} --format json", &[&model, &sound]);
         assert!(label.success().contains("confidence"));
         if integers {

@@ -99,7 +99,12 @@ pub(crate) fn tone(frequency_hz: f32, samples: usize) -> Vec<f32> {
     (0..samples).map(|index| 0.5 * (step * index as f32).sin()).collect()
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
+pub(crate) fn node(
+    op: &str,
+    inputs: &[&str],
+    output: &str,
+    attribute: Vec<AttributeProto>,
+) -> NodeProto {
     NodeProto {
         name: output.to_owned(),
         op_type: op.to_owned(),
@@ -110,17 +115,17 @@ fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>)
     }
 }
 
-fn int(name: &str, i: i64) -> AttributeProto {
+pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
     let r#type = AttributeType::Int as i32;
     AttributeProto { name: name.to_owned(), r#type, i, ..AttributeProto::default() }
 }
 
-fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+pub(crate) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     let (r#type, ints) = (AttributeType::Ints as i32, ints.to_vec());
     AttributeProto { name: name.to_owned(), r#type, ints, ..AttributeProto::default() }
 }
 
-fn weights(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
+pub(crate) fn weights(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         dims: dims.to_vec(),

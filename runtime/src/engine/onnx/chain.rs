@@ -1,9 +1,9 @@
 //! Reads the layers of a network of the family out of its ONNX graph.
 //!
-//! What `trainer export` writes begins with a chain: convolution, ReLU and max pooling for stem and basic blocks, and
-//! residual blocks. It ends at the first gate or global maximum; of a network without them it ends before the classifier. What lies
-//! behind it is a graph of its own, which the library runs as it is. So it does a whole graph that does not begin
-//! as its metadata says.
+//! What `trainer export` writes begins with a chain: convolution, ReLU and max pooling for stem and basic blocks,
+//! residual blocks, a mel spectrum in place of the stem. It ends at the first gate or global maximum; of a network
+//! without them it ends before the classifier. What lies behind it is a graph of its own, which the library runs as it
+//! is. So it does a whole graph that does not begin as its metadata says.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorPr
 
 use super::super::shared::Shape;
 use super::inspect;
+use super::mel::Mel;
 use super::residual::Residual;
 
 /// A convolution on columns `[T, I]`, and the max pooling behind it.
@@ -43,6 +44,8 @@ impl Layer {
 pub(super) enum Unit {
     /// A convolution with ReLU and pooling.
     Layer(Arc<Layer>),
+    /// A mel spectrum in place of the stem.
+    Mel(Arc<Mel>),
     /// A residual block.
     Residual(Arc<Residual>),
 }
@@ -51,6 +54,7 @@ impl Unit {
     pub(super) fn shape(&self) -> Shape {
         match self {
             Self::Layer(layer) => layer.shape,
+            Self::Mel(mel) => mel.shape,
             Self::Residual(block) => block.shape,
         }
     }
@@ -59,6 +63,7 @@ impl Unit {
     pub(super) fn outputs(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.outputs,
+            Self::Mel(mel) => mel.outputs(),
             Self::Residual(block) => block.outputs(),
         }
     }
@@ -66,6 +71,7 @@ impl Unit {
     fn inputs(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.inputs,
+            Self::Mel(_) => 1,
             Self::Residual(block) => block.inputs(),
         }
     }
@@ -99,6 +105,7 @@ impl Chain {
                 Some(BlockKind::Res1 | BlockKind::Res2) => {
                     Unit::Residual(Arc::new(walk.residual(sizes.in_channels)?))
                 }
+                None if index == 0 && arch.stem.mel => Unit::Mel(Arc::new(walk.mel()?)),
                 _ => Unit::Layer(Arc::new(walk.layer()?)),
             };
             let fits = unit.shape() == Shape::of(arch, index)
@@ -150,6 +157,15 @@ impl<'a> Walk<'a> {
         self.value = self.relu(made)?;
         layer.shape.pool = self.max_pool()?;
         Some(layer)
+    }
+
+    /// A mel spectrum: convolution, squares, product with the bands, logarithm.
+    fn mel(&mut self) -> Option<Mel> {
+        let (waves, parts) = self.convolution(self.value)?;
+        let (_, powers) = self.take("Mul", &[parts, parts])?;
+        let (bands, energies) = self.convolution(powers)?;
+        (_, self.value) = self.take("Log", &[energies])?;
+        Mel::new(&waves, &bands)
     }
 
     /// A residual block with so many channels in.

@@ -1,8 +1,8 @@
 //! Runs exported models with tract, a pure Rust inference library.
 //!
 //! 1. [`inspect`] checks the file, [`guard`] catches what the library panics on.
-//! 2. [`chain`] reads the layers that a network of the family begins with; [`columns`] and [`residual`] are their
-//!    operators. What lies behind them runs as the library finds it.
+//! 2. [`chain`] reads the layers that a network of the family begins with; [`columns`], [`mel`] and [`residual`] are
+//!    their operators. What lies behind them runs as the library finds it.
 //! 3. [`stages`] makes plans of them: of whole windows, and of parts of them for [`super::shared`], where
 //!    overlapping windows share their columns.
 //!
@@ -12,6 +12,9 @@ mod chain;
 mod columns;
 mod guard;
 mod inspect;
+mod mel;
+#[cfg(test)]
+mod mel_tests;
 mod residual;
 #[cfg(test)]
 mod shared_tests;
