@@ -140,6 +140,12 @@ fn figures(head: &Head, features: &Features, part: Part, compute: &Compute) -> (
 fn networks(about: &About, compute: &Compute) -> anyhow::Result<Vec<Extractor>> {
     let mut networks = Vec::new();
     for origin in &about.networks {
+        if matches!(origin.path.try_exists(), Ok(false)) {
+            bail!(
+                "{}: the network that the features came from is no longer here; bring it back, or make them again",
+                origin.path.display()
+            );
+        }
         let network = Extractor::load(&origin.path, compute)?;
         if network.source.sha256 != origin.sha256 {
             bail!(
