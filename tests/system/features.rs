@@ -39,6 +39,13 @@ fn networks_and_a_classifier_on_their_features_are_one_model() {
         sounds::write(&stream, &sounds::stream(&sounds::WORDS).0);
         crate::onnx::check(&model, &stream);
     }
+    // Its layers are not those of the architecture in its metadata.
+    let told = run("trainer", "describe {}", &[&out]).success();
+    assert!(told.contains("\nnetwork     features of trained networks "), "{told}");
+    assert!(told.contains("_silence_") && !told.contains("parameters"), "{told}");
+    let told = run("trainer", "describe {} --json", &[&out]).success();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(told["labels"].is_array() && told["layers"].is_null(), "{told}");
 }
 
 #[test]

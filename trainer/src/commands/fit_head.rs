@@ -174,7 +174,7 @@ fn metadata(
     config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
     let usual = DecisionDefaults::for_model(&arch, &about.labels);
     Ok(ModelMeta {
-        preset: "features".to_owned(),
+        preset: aggregate::PRESET.to_owned(),
         decision: DecisionDefaults { hop: usual.hop.max(window / 4), ..usual },
         arch,
         labels: about.labels.clone(),

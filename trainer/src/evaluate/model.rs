@@ -73,6 +73,12 @@ impl Int8File {
         Ok(Self { path: path.to_owned(), bytes, labels, arch })
     }
 
+    /// The content of the file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The model.
     ///
     /// # Panics
@@ -123,6 +129,16 @@ impl AnyModel {
         }
         let file = OnnxFile::open(path)?;
         Ok(Self::Onnx(Box::new(file.engine()?), file))
+    }
+
+    /// Name of the network.
+    #[must_use]
+    pub fn preset(&self) -> &str {
+        match self {
+            Self::Run(run) => &run.config.preset,
+            Self::Onnx(engine, _) => &engine.meta().preset,
+            Self::Int8(file) => file.model().preset(),
+        }
     }
 
     /// One label a class, in the order of the outputs.
