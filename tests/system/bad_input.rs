@@ -17,7 +17,8 @@ fn fit(data: &Path, out: &Path, more: &str) -> Outcome {
 fn data_sets_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("data"), folder.path().join("run"));
-    fit(&data, &out, "").fails_with(&["data", "no such"]);
+    fit(&data, &out, "")
+        .fails_with(&["data: no such folder; give the folder", "trainer data fetch"]);
     std::fs::create_dir(&data).unwrap();
     fit(&data, &out, "").fails_with(&["data"]);
     sounds::write(&data.join("rise/1.wav"), &sounds::word("rise", 1));

@@ -12,7 +12,7 @@ use rand::RngExt;
 use serde::Serialize;
 
 use super::data_common::print;
-use super::fit::architecture;
+use super::presets::architecture;
 use crate::draw;
 use crate::net::{Compute, Dropout, Network};
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
-use models::arch::{ArchSpec, PRESETS, Task, preset};
+use models::arch::{ArchSpec, Task};
 use toml::{Table, Value};
 
+use super::presets::architecture;
 use super::{data_common, qat, transfer};
 use crate::data::SplitScheme;
 use crate::evaluate::predict::score_name;
@@ -313,25 +314,6 @@ fn configuration(args: &FitArgs) -> anyhow::Result<FitConfig> {
         }
     }
     Ok(FitConfig { device: args.device.unwrap_or(stored.device), ..stored })
-}
-
-/// The network called `name`, or the names that there are.
-///
-/// # Errors
-/// No such preset.
-pub fn architecture(name: &str, classes: usize) -> anyhow::Result<ArchSpec> {
-    let classes = u16::try_from(classes).context("more than 65535 classes")?;
-    preset(name, classes).with_context(|| {
-        let nearest = PRESETS.iter().max_by(|a, b| {
-            let near = |preset: &str| strsim::jaro_winkler(preset, name);
-            near(a).total_cmp(&near(b))
-        });
-        let nearest = nearest.map_or("small", |nearest| nearest);
-        format!(
-            "no preset `{name}`; did you mean `{nearest}`? There are {}, and M^N with M from 2 to 5",
-            PRESETS.join(", ")
-        )
-    })
 }
 
 /// A flag that Ctrl-C and SIGTERM set; a second signal ends the process at once.
