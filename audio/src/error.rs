@@ -11,7 +11,7 @@ use crate::resample::{MAX_RATE_HZ, MIN_RATE_HZ};
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
     /// There is no such file.
-    #[error("{}: no such file", path.display())]
+    #[error("{}: no such file; name a recording", path.display())]
     NotFound {
         /// The file asked for.
         path: PathBuf,
@@ -128,5 +128,7 @@ mod tests {
             let line = error.to_string();
             assert!(line.starts_with("a/b.wav: ") && !line.contains('\n'), "{line}");
         }
+        let missing = AudioError::from_read(&path, io::ErrorKind::NotFound.into()).to_string();
+        assert_eq!(missing, "a/b.wav: no such file; name a recording");
     }
 }

@@ -55,7 +55,7 @@ pub(crate) enum Command {
 pub(crate) struct Classify {
     #[command(flatten)]
     pub(crate) model: Model,
-    /// Recordings: WAV, FLAC, Ogg Vorbis or MP3, of any rate.
+    /// Recordings: WAV, FLAC, Ogg Vorbis or MP3, of any rate; - for standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print the N most probable labels of each file. [default: 1; of a model that finds tags all that reach

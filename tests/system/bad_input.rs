@@ -17,7 +17,8 @@ fn fit(data: &Path, out: &Path, more: &str) -> Outcome {
 fn data_sets_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("data"), folder.path().join("run"));
-    fit(&data, &out, "").fails_with(&["data", "no such"]);
+    fit(&data, &out, "")
+        .fails_with(&["data: no such folder; give the folder", "trainer data fetch"]);
     std::fs::create_dir(&data).unwrap();
     fit(&data, &out, "").fails_with(&["data"]);
     sounds::write(&data.join("rise/1.wav"), &sounds::word("rise", 1));
@@ -65,6 +66,13 @@ fn configurations_with_mistakes() {
     missing.fails_with(&["missing.toml", "check the path"]);
     let data = trained().data();
     run("trainer", "fit --preset smal --data {} --out {}", &[&data, &out]).fails_with(&["small"]);
+    std::fs::write(&config, "preset = 'nano'\naugment.mask_bands = 0.1").unwrap();
+    run("trainer", "fit --config {} --data {} --out {}", &[&config, &data, &out]).fails_with(&[
+        "augment.stretch_percent, mask_bands, mask_frames",
+        "`nano`",
+        "melcnn-speech",
+    ]);
+    assert!(!out.exists(), "nothing is written");
 }
 
 #[test]

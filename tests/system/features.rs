@@ -39,6 +39,13 @@ fn networks_and_a_classifier_on_their_features_are_one_model() {
         sounds::write(&stream, &sounds::stream(&sounds::WORDS).0);
         crate::onnx::check(&model, &stream);
     }
+    // Its layers are not those of the architecture in its metadata.
+    let told = run("trainer", "describe {}", &[&out]).success();
+    assert!(told.contains("\nnetwork     features of trained networks "), "{told}");
+    assert!(told.contains("_silence_") && !told.contains("parameters"), "{told}");
+    let told = run("trainer", "describe {} --json", &[&out]).success();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(told["labels"].is_array() && told["layers"].is_null(), "{told}");
 }
 
 #[test]
@@ -50,8 +57,13 @@ fn features_belong_to_their_networks() {
     fit(&data, &source, "--max-steps 0 --quiet");
     let extract = "features {} --data {} --out {} --device cpu";
     let _ = run("trainer", extract, &[&source, &data, &features]).success();
-    let _ = run("trainer", "fit --resume --quiet --out {} --max-steps 1", &[&source]).success();
+    let none = folder.path().join("none");
+    run("trainer", extract, &[&none, &data, &features]).fails_with(&["none: no such file"]);
     let head = "fit-head {} --out {}";
+    std::fs::rename(&source, &none).unwrap();
+    run("trainer", head, &[&features, &out]).fails_with(&["no longer here", "make them again"]);
+    std::fs::rename(&none, &source).unwrap();
+    let _ = run("trainer", "fit --resume --quiet --out {} --max-steps 1", &[&source]).success();
     run("trainer", head, &[&features, &out]).fails_with(&["no longer the network"]);
     std::fs::write(&features, "no archive").unwrap();
     run("trainer", head, &[&features, &out]).fails_with(&["f.npz", "trainer features"]);

@@ -117,7 +117,7 @@ fn bad_models_get_one_line() {
         (file("short.q8", &bytes[..bytes.len() - 9]), "cut short"),
         (file("damaged.q8", &damaged), "checksum does not match"),
         (file("newer.q8", &newer), "format version 99"),
-        (folder.path().join("missing.q8"), "No such file"),
+        (folder.path().join("missing.q8"), "no such file or folder; name a training run"),
     ];
     for (path, wanted) in cases {
         let failed = run("trainer", "evaluate {} --data {}", &[&path, &trained().data()]);

@@ -55,6 +55,9 @@ fn baselines_go_from_fit_to_the_runtime() {
         let arguments = "stream --model {} {} --format json --posteriors";
         let windows = run("runtime", arguments, &[&model, &sound]).success();
         assert!(posteriors(&windows).len() > 10, "{windows}");
+        let bench = run("runtime", "bench {} --runs 3 --format json", &[&model]).success();
+        let bench: Value = serde_json::from_str(&bench).unwrap();
+        assert!(bench["shared_layers"].as_u64().unwrap() >= 1, "{bench}");
         let label = run("runtime", "classify --model {} {} --format json", &[&model, &sound]);
         assert!(label.success().contains("confidence"));
         if integers {
@@ -70,6 +73,27 @@ fn baselines_go_from_fit_to_the_runtime() {
     }
     let table = run("trainer", "describe melcnn-speech", &[]).success();
     assert!(table.contains("int8: none") && table.contains("stem"), "{table}");
+}
+
+#[test]
+fn masked_spectra_change_what_is_learnt_and_not_what_is_evaluated() {
+    let data = trained().data();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("masks.toml");
+    let trained = |name: &str, settings: &str| {
+        std::fs::write(&config, settings).unwrap();
+        let out = folder.path().join(name);
+        let fit = "fit --config {} --data {} --out {} --preset melcnn-speech --epochs 1 --batch 16 --seed 5 --device cpu";
+        let _ = run("trainer", fit, &[&config, &data, &out]).success();
+        let metrics = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+        let metrics: Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+        (evaluate(&out, &data), evaluate(&out, &data), metrics["train_loss"].as_f64().unwrap())
+    };
+    let masks = "[augment]\nstretch_percent = 10.0\nmask_bands = 0.3\nmask_frames = 0.3";
+    let (first, second, masked) = trained("masked", masks);
+    let (_, _, plain) = trained("plain", "");
+    assert_eq!(first["confusion"], second["confusion"]);
+    assert!((masked - plain).abs() > 1e-3, "{masked} {plain}");
 }
 
 #[test]

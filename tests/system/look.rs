@@ -49,7 +49,8 @@ fn filters_are_drawn_and_come_out_the_same_again() {
     let short = "visualize {} --out {} --samples 16 --layers 1 --steps 1";
     let _ = run("trainer", short, &[&trained().run(), &first]).success();
     let nothing = folder.path().join("nothing");
-    run("trainer", "visualize {} --out {}", &[&nothing, &first]).fails_with(&["nothing"]);
+    run("trainer", "visualize {} --out {}", &[&nothing, &first])
+        .fails_with(&["nothing: no such file"]);
 }
 
 #[test]
@@ -136,4 +137,12 @@ fn what_cannot_be_explained_is_refused() {
     explain("", &folder.path().join("none.wav")).fails_with(&["none.wav"]);
     let int8 = trained().model().with_extension("q8");
     run("trainer", "explain {} {}", &[&int8, &sound]).fails_with(&["model.q8", "int8"]);
+    let none = folder.path().join("none");
+    for (network, reason) in [
+        (none.as_path(), "none: no such file or folder; "),
+        (folder.path(), ": no training run here (no config.toml); "),
+    ] {
+        run("trainer", "explain {} {}", &[network, &sound])
+            .fails_with(&[reason, "name a training run, or a `model.onnx`"]);
+    }
 }

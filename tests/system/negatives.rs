@@ -68,5 +68,6 @@ fn training_with_hard_negatives_resumes_exactly_and_tells_mistakes() {
     let fails = "fit --data {} --hard-negatives {} --out {}";
     let out = folder.path().join("out");
     run("trainer", fails, &[&data, &empty, &out]).fails_with(&["empty", "no recordings"]);
-    run("trainer", fails, &[&data, &folder.path().join("x"), &out]).fails_with(&["no such folder"]);
+    run("trainer", fails, &[&data, &folder.path().join("x"), &out])
+        .fails_with(&["x: no such folder; give a folder that holds recordings"]);
 }

@@ -191,7 +191,8 @@ fn what_cannot_be_started_from_is_told() {
     let (out, none) = (folder.path().join("out"), folder.path().join("none.onnx"));
     let int8 = trained().model().with_extension("q8");
     let fit = "fit --from {} --data {} --out {} --quiet";
-    run("trainer", fit, &[&none, &data, &out]).fails_with(&["none.onnx", "no such file"]);
+    run("trainer", fit, &[&none, &data, &out])
+        .fails_with(&["none.onnx: no such file", "training run"]);
     run("trainer", fit, &[&int8, &data, &out]).fails_with(&["model.q8", "int8", "model.onnx"]);
     run("trainer", fit, &[&data, &data, &out]).fails_with(&["no training run"]);
     run("trainer", "fit --freeze --data {} --out {}", &[&data, &out]).fails_with(&["--from"]);

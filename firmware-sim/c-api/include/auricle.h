@@ -14,8 +14,9 @@
  *
  * Link libauricle.a, which "cargo build --release -p auricle-c-api" makes. For machines without an
  * operating system add "--no-default-features --target ...", on a Cortex-M4, M7 or M33 and later also
- * "--features dsp", and define "void auricle_panic(void)", which must not return: it is called where the
- * library finds an error of its own.
+ * "--features dsp", for networks with gates, shortcuts or global maxima "--features gates", and define
+ * "void auricle_panic(void)", which must not return: it is called where the library finds an error of
+ * its own.
  *
  * Made by cbindgen from the sources in firmware-sim/c-api; do not edit. */
 
@@ -70,7 +71,7 @@ enum AuricleStatus
     AURICLE_STATUS_CHECKSUM = 23,
     // The model's description cannot be read.
     AURICLE_STATUS_MALFORMED = 24,
-    // The model's network cannot be built.
+    // The model's network cannot be built, or takes a library with the feature gates.
     AURICLE_STATUS_NETWORK = 25,
     // The model's weights or scales do not fit its network.
     AURICLE_STATUS_WEIGHTS = 26,

@@ -8,8 +8,9 @@
 //! [`event`]s; [`place`] lays all of it out in the memory that the caller hands in. There is no heap.
 //!
 //! On a target without an operating system (`target_os = "none"`) this is a `no_std` crate, to be built
-//! with `--no-default-features`. There the program has to define `void auricle_panic(void)`, which is
-//! called instead of a panic and must not return. No input is known to lead there.
+//! with `--no-default-features`, and with `--features gates` for networks with gates, shortcuts or global
+//! maxima. There the program has to define `void auricle_panic(void)`, which is called instead of a panic and
+//! must not return. No input is known to lead there.
 #![cfg_attr(target_os = "none", no_std)]
 // The workspace denies it; pointers from C cannot do without.
 #![allow(unsafe_code)]

@@ -40,7 +40,7 @@ pub enum AuricleStatus {
     Checksum = 23,
     /// The model's description cannot be read.
     Malformed = 24,
-    /// The model's network cannot be built.
+    /// The model's network cannot be built, or takes a library with the feature `gates`.
     Network = 25,
     /// The model's weights or scales do not fit its network.
     Weights = 26,
@@ -87,7 +87,7 @@ pub(crate) const fn text(status: i32) -> &'static CStr {
         22 => c"the model is cut short",
         23 => c"the model is damaged: its checksum does not match",
         24 => c"the model's description cannot be read",
-        25 => c"the model's network cannot be built",
+        25 => c"the model's network cannot be built, or takes a library with the feature `gates`",
         26 => c"the model's weights or scales do not fit its network",
         27 => c"the model's labels do not fit its classes",
         28 => c"the model's decision settings do not fit its classes",

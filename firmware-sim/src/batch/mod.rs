@@ -4,20 +4,30 @@
 //! Columns lie one after the other, each padded with zeros to whole groups of four values: of bytes where
 //! the layer that made them has 8 bits, of `i16` where it has 16. The inputs of one row of the product
 //! are consecutive columns, so rows overlap and nothing is copied.
+//!
+//! Products are written for each machine, in the order in which `pack` lays out their weights. What
+//! follows them (sums to values, joins, means) is written once, in `vector`, for the vectors of any machine.
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
+mod join;
+mod layer;
+mod mean;
 mod pack;
 mod plain;
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::ops::Range;
 use std::vec::Vec;
 
-use models::q8::{Layer, padded};
-use models::quant::{Factor, requantize};
+pub use join::{BatchJoin, Operands};
+pub use layer::BatchLayer;
+pub use mean::BatchMean;
 
-use pack::Weights;
+use vector::Pass;
 
 /// Values of columns.
 #[derive(Clone, Copy, Debug)]
@@ -44,28 +54,6 @@ pub struct Rows {
     pub step: usize,
     /// Rows that one column of the output is the largest of.
     pub pool: usize,
-}
-
-/// Rows that are computed before they are pooled.
-const TILE: usize = 24;
-
-/// A layer with its weights in the order of this machine's instructions.
-#[derive(Debug)]
-pub struct BatchLayer {
-    machine: Machine,
-    weights: Weights,
-    outputs: usize,
-    limit: u16,
-    /// Bias and factor of each output, padded to whole blocks.
-    scales: Scales,
-}
-
-/// What brings sums to outputs.
-#[derive(Debug)]
-pub(crate) struct Scales {
-    biases: Vec<i32>,
-    multipliers: Vec<i32>,
-    shifts: Vec<u32>,
 }
 
 /// The instructions to compute with.
@@ -115,150 +103,55 @@ impl Machine {
         }
         all
     }
-}
 
-impl BatchLayer {
-    /// Packs the weights of a layer whose inputs have 8 bits (`narrow`) or 16.
-    #[must_use]
-    pub fn new(layer: &Layer<'_>, narrow: bool) -> Self {
-        Self::on(Machine::detect(), layer, narrow)
-    }
-
-    fn on(machine: Machine, layer: &Layer<'_>, narrow: bool) -> Self {
-        let outputs = layer.shape.outputs;
-        let blocks = outputs.next_multiple_of(pack::BLOCK);
-        // Outputs that are none come out as 0.
-        let none = Factor { multiplier: 0, shift: 62 };
-        let factor = |output| if output < outputs { layer.factor(output) } else { none };
-        let bias = |output| if output < outputs { layer.bias(output) } else { 0 };
-        Self {
-            machine,
-            weights: Weights::new(machine, layer, narrow),
-            outputs,
-            limit: layer.limit,
-            scales: Scales {
-                biases: (0..blocks).map(bias).collect(),
-                multipliers: (0..blocks).map(|output| factor(output).multiplier).collect(),
-                shifts: (0..blocks).map(|output| factor(output).shift.into()).collect(),
-            },
-        }
-    }
-
-    /// Values of a column of the output, padding included.
-    #[must_use]
-    pub const fn column(&self) -> usize {
-        padded(self.outputs)
-    }
-
-    /// Computes as many columns as fit into `out`.
-    ///
-    /// # Panics
-    /// If `inputs` is too short for them, or of another width than the layer was packed for.
-    pub fn columns(&self, inputs: Values<'_>, rows: Rows, out: ValuesMut<'_>) {
-        match out {
-            ValuesMut::Narrow(out) => self.each_tile(inputs, rows, out.len(), |from, to, tile| {
-                tile.narrow(&mut out[from..to]);
-            }),
-            ValuesMut::Wide(out) => self.each_tile(inputs, rows, out.len(), |from, to, tile| {
-                tile.wide(&mut out[from..to]);
-            }),
-        }
-    }
-
-    /// The same without ReLU, limit and pooling: `value` makes a value of each sum, at the scale of the outputs. Rows lie
-    /// `step` values apart.
-    ///
-    /// # Panics
-    /// As [`BatchLayer::columns`].
-    pub fn signed_columns(
-        &self,
-        inputs: Values<'_>,
-        step: usize,
-        out: &mut [i16],
-        value: impl Fn(i32) -> i16,
-    ) {
-        let Scales { biases, multipliers, shifts } = &self.scales;
-        let width = biases.len();
-        self.each_tile(inputs, Rows { step, pool: 1 }, out.len(), |from, to, tile| {
-            let columns = out[from..to].chunks_exact_mut(self.column());
-            for (sums, out) in tile.sums.chunks_exact(width).zip(columns) {
-                for (output, out) in out[..self.outputs].iter_mut().enumerate() {
-                    let shift = shifts[output] as u8;
-                    let factor = Factor { multiplier: multipliers[output], shift };
-                    *out = value(requantize(sums[output].wrapping_add(biases[output]), factor));
-                }
-            }
-        });
-    }
-
-    fn each_tile(
-        &self,
-        inputs: Values<'_>,
-        rows: Rows,
-        len: usize,
-        mut each: impl FnMut(usize, usize, &mut Tile<'_>),
-    ) {
-        let columns = len / self.column();
-        let at_once = (TILE / rows.pool).max(1);
-        let blocks = self.scales.biases.len();
-        let mut sums = std::vec![0i32; at_once.min(columns.max(1)) * rows.pool * blocks];
-        let mut column = 0;
-        while column < columns {
-            let count = at_once.min(columns - column);
-            let sums = &mut sums[..count * rows.pool * blocks];
-            self.weights.multiply(inputs, column * rows.pool * rows.step, rows.step, sums);
-            let mut tile = Tile { layer: self, sums, pool: rows.pool };
-            each(column * self.column(), (column + count) * self.column(), &mut tile);
-            column += count;
+    /// Does it with this machine's vectors.
+    fn run(self, pass: impl Pass) {
+        match self {
+            Self::Plain => pass.plain(),
+            #[cfg(target_arch = "x86_64")]
+            machine => x86::run(machine, pass),
+            #[cfg(target_arch = "aarch64")]
+            _ => arm::run(pass),
         }
     }
 }
 
-/// Sums of a few rows, row by row.
-struct Tile<'a> {
-    layer: &'a BatchLayer,
-    sums: &'a mut [i32],
-    pool: usize,
+impl Values<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Narrow(values) => values.len(),
+            Self::Wide(values) => values.len(),
+        }
+    }
+
+    fn at(&self, place: usize) -> i16 {
+        match self {
+            Self::Narrow(values) => values[place].into(),
+            Self::Wide(values) => values[place],
+        }
+    }
 }
 
-impl Tile<'_> {
-    fn narrow(&mut self, out: &mut [u8]) {
-        self.pooled(
-            |values, out: &mut [u8]| {
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = *value as u8;
-                }
-            },
-            out,
-        );
+impl ValuesMut<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Narrow(values) => values.len(),
+            Self::Wide(values) => values.len(),
+        }
     }
 
-    fn wide(&mut self, out: &mut [i16]) {
-        self.pooled(
-            |values, out: &mut [i16]| {
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = *value as i16;
-                }
-            },
-            out,
-        );
+    /// Some of the values.
+    fn part(&mut self, places: Range<usize>) -> ValuesMut<'_> {
+        match self {
+            Self::Narrow(values) => ValuesMut::Narrow(&mut values[places]),
+            Self::Wide(values) => ValuesMut::Wide(&mut values[places]),
+        }
     }
 
-    /// Pools the rows of each column, brings them to the scale of the outputs, and stores them.
-    fn pooled<T>(&mut self, store: impl Fn(&[i32], &mut [T]), out: &mut [T]) {
-        let (scales, limit) = (&self.layer.scales, self.layer.limit.into());
-        let width = scales.biases.len();
-        let columns = self.sums.chunks_exact_mut(self.pool * width);
-        for (sums, out) in columns.zip(out.chunks_exact_mut(self.layer.column())) {
-            let (first, rest) = sums.split_at_mut(width);
-            match self.layer.machine {
-                Machine::Plain => plain::pool_and_requantize(first, rest, scales, limit),
-                #[cfg(target_arch = "x86_64")]
-                machine => x86::pool_and_requantize(machine, first, rest, scales, limit),
-                #[cfg(target_arch = "aarch64")]
-                _ => arm::pool_and_requantize(first, rest, scales, limit),
-            }
-            store(first, out);
+    fn set(&mut self, place: usize, value: i16) {
+        match self {
+            Self::Narrow(values) => values[place] = value as u8,
+            Self::Wide(values) => values[place] = value,
         }
     }
 }

@@ -44,7 +44,7 @@ impl Weights {
         let data = match (machine, narrow) {
             (Machine::Plain, false) => Data::Pairs(pack(layer, 2)),
             #[cfg(target_arch = "x86_64")]
-            (Machine::Avx2, _) | (Machine::Avx512Vnni, false) => {
+            (Machine::Avx2 | Machine::Avx512Vnni, false) => {
                 Data::Words(pack(layer, 2).into_iter().map(i16::from).collect())
             }
             #[cfg(target_arch = "aarch64")]
@@ -66,8 +66,8 @@ impl Weights {
                 assert!(inputs.len() >= needed, "the inputs hold all rows");
                 match self.machine {
                     #[cfg(target_arch = "x86_64")]
-                    Machine::Avx512Vnni => {
-                        x86::bytes(&inputs[first..], step, self.row, weights, sums)
+                    machine @ (Machine::Avx2 | Machine::Avx512Vnni) => {
+                        x86::bytes(machine, &inputs[first..], step, self.row, weights, sums);
                     }
                     #[cfg(target_arch = "aarch64")]
                     Machine::NeonDot => arm::bytes(&inputs[first..], step, self.row, weights, sums),
@@ -82,6 +82,7 @@ impl Weights {
                 assert!(inputs.len() >= needed, "the inputs hold all rows");
                 self.words(&inputs[first..], step, weights, sums);
             }
+            #[cfg(target_arch = "aarch64")]
             (Data::Words(weights), Values::Narrow(inputs)) => {
                 let inputs: Vec<i16> =
                     inputs[first..needed].iter().map(|value| i16::from(*value)).collect();

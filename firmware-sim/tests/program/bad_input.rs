@@ -28,7 +28,8 @@ fn models_that_are_none_are_told() {
     other[100] ^= 1;
     assert!(error(&other).contains("x.q8: the model is damaged"));
     let missing = fail(&mut run(&bench.path("none.q8"), &bench.recording));
-    assert!(missing.contains("none.q8: cannot be read: "));
+    let expected = "none.q8: no such file; name a model (.q8) that `trainer export` has written";
+    assert!(missing.ends_with(expected), "{missing}");
     let folder = fail(&mut run(bench.model.parent().unwrap(), &bench.recording));
     assert!(folder.contains(": cannot be read: "));
 }
@@ -37,7 +38,8 @@ fn models_that_are_none_are_told() {
 fn recordings_that_are_none_are_told() {
     let bench = Bench::new();
     let error = |recording: &Path| fail(&mut run(&bench.model, recording));
-    assert!(error(&bench.path("none.wav")).ends_with("none.wav: no such file"));
+    let missing = error(&bench.path("none.wav"));
+    assert!(missing.ends_with("none.wav: no such file; name a recording"), "{missing}");
     let empty = bench.path("empty.wav");
     write_wav(&empty, &[], 16_000, 1);
     assert!(error(&empty).ends_with("empty.wav: holds no audio"));

@@ -143,9 +143,20 @@ fn files_that_are_no_recorded_runs_are_told() {
     let mut other = bytes.clone();
     other[4] = 7;
     assert!(error(&other).contains("has format version 7, this program reads version 1"));
-    assert!(fail(&mut check(&bench.path("none"))).contains("none: cannot be read: "));
+    let missing = fail(&mut check(&bench.path("none")));
+    assert!(
+        missing.ends_with("none: no such file; name a run that `firmware-sim record` has written")
+    );
+    let model = fail(check(&golden).arg("--model").arg(bench.path("none.q8")));
+    assert!(
+        model.ends_with(
+            "none.q8: no such file; name a model (.q8) that `trainer export` has written"
+        )
+    );
     std::fs::remove_file(&bench.model).unwrap();
-    assert!(fail(&mut check(&golden)).contains("model.q8: cannot be read: "));
+    let beside =
+        "model.q8: no such file; put the model of the recorded run there, or name one with --model";
+    assert!(fail(&mut check(&golden)).ends_with(beside));
 }
 
 #[test]

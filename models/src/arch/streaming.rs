@@ -218,12 +218,9 @@ impl Block {
 
 impl ArchSpec {
     /// Levels that windows can share at any hop: the stem's, and those of blocks up to a gate or to the first
-    /// level that the head reads. None behind a mel spectrum, which is computed with each window.
+    /// level that the head reads.
     #[must_use]
     pub fn shareable_levels(&self) -> usize {
-        if self.stem.is_mel() {
-            return 0;
-        }
         let read_by_head = usize::from(self.head.levels()).saturating_sub(1);
         let most = self.blocks.len() - read_by_head.min(self.blocks.len());
         let gate = self.blocks.iter().position(|block| block.kind().gate().is_some());
@@ -296,6 +293,22 @@ mod tests {
         assert_eq!((whole.shared, whole.edges), (0, 0));
         // The first block is more than half of it, of which a hop adds a seventh.
         assert!(cost.per_hop() < whole.per_hop() * 6 / 10, "{cost:?} of {whole:?}");
+    }
+
+    #[test]
+    fn mel_spectra_are_shared_as_the_columns_of_a_convolution() {
+        let arch = preset("melcnn-speech", 12).unwrap();
+        let table = arch.layers().unwrap();
+        let shared = |hop| Streaming::new(&arch, hop).unwrap().shared.len();
+        assert_eq!([160, 2400, 1440, 2187].map(shared), [1, 2, 3, 0]);
+        // 15 of a window's 97 spectra, and no edges, as nothing is padded.
+        let streaming = Streaming::new(&arch, 2400).unwrap();
+        let stem = streaming.layer_cost(&table, 0);
+        assert_eq!((97 * stem.shared, stem.edges, stem.tail), (15 * table.layers[0].macs, 0, 0));
+        let cost = streaming.cost(&table);
+        assert!(4 * cost.per_hop() < table.macs(), "{cost:?}");
+        let whole = streaming.cut(&arch, 0).layer_cost(&table, 0);
+        assert_eq!(whole.tail, table.layers[0].macs);
     }
 
     #[test]

@@ -29,6 +29,8 @@ impl Overrides {
 
 #[cfg(test)]
 mod tests {
+    use models::arch::preset;
+
     use super::*;
     use crate::tiny_model::tiny_meta;
 
@@ -45,6 +47,17 @@ mod tests {
         assert_eq!(note(Some(6.5)).as_deref(), Some(expected));
         assert_eq!(note(Some(6.03)), None);
         assert_eq!(note(None), None);
+    }
+
+    #[test]
+    fn mel_spectra_are_shared_at_a_hop_near_the_one_asked_for() {
+        let (arch, meta) = (preset("melcnn-speech", 3).unwrap(), tiny_meta());
+        let overrides = Overrides { hop_ms: Some(136.7), ..Overrides::default() };
+        let hop = overrides.apply_to(meta.decision, &arch, &meta.labels).unwrap().hop;
+        let expected = "a hop of 136.7 ms becomes 150.0 ms (2400 samples), at which windows share more of their work";
+        assert_eq!(overrides.hop_note(hop, &arch).as_deref(), Some(expected));
+        // The hop of a model itself is what it is.
+        assert_eq!(Overrides::default().hop_note(2187, &arch), None);
     }
 
     #[test]

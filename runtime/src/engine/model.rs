@@ -89,10 +89,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
         _ => EngineError::Unreadable { path: path.to_path_buf(), source },
     };
     let limit = LIMIT_MIB << 20;
-    let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
+    let told = file.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::new();
+    // A pipe does not tell its length.
+    if told <= limit {
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    }
+    if told.max(bytes.len() as u64) > limit {
         return Err(EngineError::TooLarge { path: path.to_path_buf(), limit_mib: LIMIT_MIB });
     }
     Ok(bytes)

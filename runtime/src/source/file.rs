@@ -65,11 +65,16 @@ impl FileSource {
     /// headerless samples.
     ///
     /// # Errors
-    /// [`SourceError::Open`] and [`SourceError::Audio`]. A recording of no samples is found to be
-    /// empty when its first block is asked for.
+    /// [`SourceError::NotFound`], [`SourceError::Open`] and [`SourceError::Audio`]. A recording of no
+    /// samples is found to be empty when its first block is asked for.
     pub fn open(input: &Input, raw: Option<RawFormat>) -> Result<Self, SourceError> {
         let decoder: Box<dyn BlockSource + Send> = match (input, raw) {
-            (Input::Path(path), None) => Box::new(Decoder::open(path)?),
+            (Input::Path(path), None) => {
+                Box::new(Decoder::open(path).map_err(|error| match error {
+                    AudioError::NotFound { path } => SourceError::NotFound { path },
+                    other => other.into(),
+                })?)
+            }
             (Input::Standard, None) => {
                 Box::new(Decoder::from_reader(Box::new(io::stdin()), STANDARD_INPUT)?)
             }

@@ -90,6 +90,12 @@ pub enum SourceError {
     /// A recording or pipe that cannot be decoded.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// There is no such recording.
+    #[error("{}: no such file; name a recording, or `-` for standard input", path.display())]
+    NotFound {
+        /// The file asked for.
+        path: PathBuf,
+    },
     /// A file of raw samples that cannot be opened.
     #[error("{}: cannot be opened: {source}", path.display())]
     Open {

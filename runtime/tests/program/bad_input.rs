@@ -43,8 +43,11 @@ fn a_missing_recording_is_named() {
     let bench = Bench::new();
     for command in ["stream", "classify"] {
         let error = fail(bench.command(command).arg("no/such.wav"));
-        assert_eq!(error, "no/such.wav: no such file");
+        let expected = "no/such.wav: no such file; name a recording, or `-` for standard input";
+        assert_eq!(error, expected);
     }
+    let error = fail(program().args(["bench", text(&bench.model), "--input", "no/such.wav"]));
+    assert_eq!(error, "no/such.wav: no such file; name a recording");
     let error = fail(bench.command("stream").args(["--raw", "u8:8000:1", "no/such.raw"]));
     assert!(error.starts_with("no/such.raw: cannot be opened: "), "{error}");
     assert!(error.ends_with("; check the path"), "{error}");
@@ -77,7 +80,7 @@ fn one_bad_recording_does_not_stop_the_others() {
     let bench = Bench::new();
     let mut command = bench.command("classify");
     let output = pipe(command.arg("no/such.wav").arg(&bench.recording), &[]);
-    assert_eq!(error_line(&output), "no/such.wav: no such file");
+    assert!(error_line(&output).starts_with("no/such.wav: no such file; "));
     assert!(String::from_utf8_lossy(&output.stdout).contains("sound.wav: "));
 }
 

@@ -24,6 +24,10 @@ fn a_pipe_is_like_a_file() {
     let raw = pipe(stream(&bench).args(["--raw", "s16le:16000:1", "-"]), &s16le(&sound()));
     assert_eq!(String::from_utf8_lossy(&raw.stdout), expected);
     assert!(piped.status.success() && raw.status.success());
+    let told = succeed(bench.command("classify").arg(&bench.recording));
+    let piped = pipe(bench.command("classify").arg("-"), &container);
+    let piped = String::from_utf8_lossy(&piped.stdout);
+    assert_eq!(piped.strip_prefix("-: "), told.split_once("sound.wav: ").map(|(_, label)| label));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
             bar.set_length(total.unwrap_or(done).max(1));
             bar.set_position(done);
         }
-        Step::Check => bar.set_message("comparing the checksum"),
+        Step::Check => bar.set_message("checking"),
         Step::Unpack(files) => {
             count = format!("{files} files");
             bar.set_message(format!("unpacking, {files} files"));

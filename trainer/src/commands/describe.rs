@@ -1,22 +1,31 @@
 //! `trainer describe`
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
-use models::arch::{ArchSpec, Layer, Node, Streaming};
+use anyhow::bail;
+use models::arch::{ArchSpec, Layer, Node, PRESETS, Streaming, preset};
+use serde_json::{Value, json};
 
 use super::data_common::print;
-use super::fit::architecture;
-use super::footprint;
+use super::describe_trained::Trained;
+use super::footprint::{self, Footprint};
+use super::presets;
+
+/// Outputs of a network by name.
+const CLASSES: usize = 12;
 
 /// Arguments of `trainer describe`.
 #[derive(Debug, clap::Args)]
 pub struct DescribeArgs {
-    /// Name of the network.
-    preset: String,
-    /// Number of outputs.
-    #[arg(long, default_value_t = 12)]
-    classes: usize,
-    /// Samples between two windows, for the work a second [default: that of a new model of this network].
+    /// Name of a network, or a trained one: a training run, an exported model (`model.onnx` or `model.q8`) or its folder
+    /// [default: the names that there are].
+    #[arg(value_name = "PRESET|RUN|MODEL")]
+    network: Option<PathBuf>,
+    /// Number of outputs of a network by name [default: 12].
+    #[arg(long)]
+    classes: Option<usize>,
+    /// Samples between two windows, for the work a second [default: that of the model, or of a new one of this network].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     hop: Option<u32>,
     /// JSON instead of a table.
@@ -24,18 +33,73 @@ pub struct DescribeArgs {
     json: bool,
 }
 
-/// Prints a network layer by layer.
+/// Prints a network layer by layer, and of a trained one what it is first.
 ///
 /// # Errors
-/// No such preset, or one that cannot have so many classes.
+/// No such preset, run or model, or a preset that cannot have so many classes.
 pub fn run(args: &DescribeArgs) -> anyhow::Result<()> {
-    let arch = architecture(&args.preset, args.classes)?;
-    let hop = args.hop.unwrap_or_else(|| Streaming::usual_hop(&arch));
-    let text = if args.json { json(&arch, hop)? } else { table(&args.preset, &arch, hop)? };
+    let text = match &args.network {
+        None if args.json => pretty(&json!(PRESETS))?,
+        None => presets::list(),
+        Some(path) if is_path(path) => trained(args, path)?,
+        Some(name) => named(args, &name.to_string_lossy())?,
+    };
     print(&text)
 }
 
-fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
+/// Whether this is a run or a file, and not the name of a network: those have neither dots nor slashes. A folder that is
+/// called like a network is named by a longer path, such as `./nano`.
+fn is_path(network: &Path) -> bool {
+    let name = network.to_string_lossy();
+    name.contains(['.', '/', '\\']) || (network.exists() && preset(&name, 2).is_none())
+}
+
+/// A network by name.
+fn named(args: &DescribeArgs, name: &str) -> anyhow::Result<String> {
+    let arch = presets::architecture(name, args.classes.unwrap_or(CLASSES))?;
+    let hop = args.hop.unwrap_or_else(|| Streaming::usual_hop(&arch));
+    match args.json {
+        true => pretty(&layers_json(&arch, hop)?),
+        false => table(name, &arch, hop, None),
+    }
+}
+
+/// A training run or a model.
+fn trained(args: &DescribeArgs, path: &Path) -> anyhow::Result<String> {
+    if args.classes.is_some() {
+        bail!("--classes: {} has its own; leave it out", path.display());
+    }
+    let trained = Trained::open(path)?;
+    let hop = args.hop.unwrap_or_else(|| trained.hop());
+    let int8 = trained.footprint(hop)?;
+    if args.json {
+        let mut all =
+            trained.arch().map_or_else(|| Ok(json!({})), |arch| layers_json(arch, hop))?;
+        trained.add_to(&mut all);
+        if let Some(int8) = int8 {
+            all["int8"] = json!(int8);
+        }
+        return pretty(&all);
+    }
+    let mut out = trained.lines();
+    if let Some(arch) = trained.arch() {
+        write!(out, "\n{}", table(trained.preset(), arch, hop, int8.as_ref())?)?;
+    }
+    Ok(out)
+}
+
+/// JSON for people.
+fn pretty(value: &Value) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// A network in lines for people; `int8` is what the model in integers needs, where there is one already.
+fn table(
+    name: &str,
+    arch: &ArchSpec,
+    hop: u32,
+    int8: Option<&Footprint>,
+) -> anyhow::Result<String> {
     let layers = arch.layers()?;
     let rate = f64::from(arch.sample_rate_hz);
     let mut out = String::new();
@@ -69,7 +133,10 @@ fn table(name: &str, arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "peak layer in and out {:>12} B as f32, whole window",
         layers.peak_working_bytes()
     )?;
-    chip(&mut out, arch, hop)?;
+    match int8 {
+        Some(int8) => write!(out, "\n{}", int8.table()?)?,
+        None => chip(&mut out, arch, hop)?,
+    }
     Ok(out)
 }
 
@@ -120,13 +187,13 @@ fn part(out: &mut String, node: &Node) -> std::fmt::Result {
     )
 }
 
-fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
+fn layers_json(arch: &ArchSpec, hop: u32) -> anyhow::Result<Value> {
     let table = arch.layers()?;
     let layers: Vec<_> = table
         .layers
         .iter()
         .map(|layer| {
-            serde_json::json!({
+            json!({
                 "name": layer.name.to_string(),
                 "in_channels": layer.in_channels,
                 "in_len": layer.in_len,
@@ -142,7 +209,7 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         })
         .collect();
     let (narrow, wide) = footprint::bounds(arch, hop)?.map(|[a, b]| (a, b)).unzip();
-    let all = serde_json::json!({
+    Ok(json!({
         "arch": arch,
         "params": table.params(),
         "macs": table.macs(),
@@ -151,6 +218,5 @@ fn json(arch: &ArchSpec, hop: u32) -> anyhow::Result<String> {
         "layers": layers,
         "int8_activations_8_bit": narrow,
         "int8_activations_16_bit": wide,
-    });
-    Ok(format!("{}\n", serde_json::to_string_pretty(&all)?))
+    }))
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
-use models::arch::{ArchSpec, PRESETS, Task, preset};
+use models::arch::{ArchSpec, Task};
 use toml::{Table, Value};
 
+use super::presets::architecture;
 use super::{data_common, qat, transfer};
 use crate::data::SplitScheme;
 use crate::evaluate::predict::score_name;
@@ -15,7 +16,7 @@ use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
 use crate::fit::train::Options;
 use crate::fit::{FitConfig, Run, Stop, fit, progress};
-use crate::net::{Compute, DeviceChoice};
+use crate::net::{Compute, DeviceChoice, Masks};
 
 /// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
 /// recipe.
@@ -197,6 +198,12 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
         None if args.resume => Run::open(&args.out)?.model.arch,
         None => architecture(&config.preset, 2)?,
     };
+    if config.augment.masks() != Masks::NONE && !arch.stem.mel {
+        bail!(
+            "augment.stretch_percent, mask_bands, mask_frames: change mel spectra, and `{}` reads the waveform; leave them out, or take a network such as `melcnn-speech`",
+            config.preset
+        );
+    }
     let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
     if !config.hard_negatives.as_os_str().is_empty() {
         options.hard_negatives = Some(config.hard_negatives.clone());
@@ -307,25 +314,6 @@ fn configuration(args: &FitArgs) -> anyhow::Result<FitConfig> {
         }
     }
     Ok(FitConfig { device: args.device.unwrap_or(stored.device), ..stored })
-}
-
-/// The network called `name`, or the names that there are.
-///
-/// # Errors
-/// No such preset.
-pub fn architecture(name: &str, classes: usize) -> anyhow::Result<ArchSpec> {
-    let classes = u16::try_from(classes).context("more than 65535 classes")?;
-    preset(name, classes).with_context(|| {
-        let nearest = PRESETS.iter().max_by(|a, b| {
-            let near = |preset: &str| strsim::jaro_winkler(preset, name);
-            near(a).total_cmp(&near(b))
-        });
-        let nearest = nearest.map_or("small", |nearest| nearest);
-        format!(
-            "no preset `{name}`; did you mean `{nearest}`? There are {}, and M^N with M from 2 to 5",
-            PRESETS.join(", ")
-        )
-    })
 }
 
 /// A flag that Ctrl-C and SIGTERM set; a second signal ends the process at once.

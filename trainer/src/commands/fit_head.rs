@@ -140,6 +140,12 @@ fn figures(head: &Head, features: &Features, part: Part, compute: &Compute) -> (
 fn networks(about: &About, compute: &Compute) -> anyhow::Result<Vec<Extractor>> {
     let mut networks = Vec::new();
     for origin in &about.networks {
+        if matches!(origin.path.try_exists(), Ok(false)) {
+            bail!(
+                "{}: the network that the features came from is no longer here; bring it back, or make them again",
+                origin.path.display()
+            );
+        }
         let network = Extractor::load(&origin.path, compute)?;
         if network.source.sha256 != origin.sha256 {
             bail!(
@@ -168,7 +174,7 @@ fn metadata(
     config.data = config.data.file_name().map(PathBuf::from).unwrap_or_default();
     let usual = DecisionDefaults::for_model(&arch, &about.labels);
     Ok(ModelMeta {
-        preset: "features".to_owned(),
+        preset: aggregate::PRESET.to_owned(),
         decision: DecisionDefaults { hop: usual.hop.max(window / 4), ..usual },
         arch,
         labels: about.labels.clone(),

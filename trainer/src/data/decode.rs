@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use audio::AudioError;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
@@ -67,10 +68,14 @@ pub(crate) fn decode(
 
 fn decode_one(found: &Found, rate_hz: u32) -> Result<Decoded, Broken> {
     let broken = |reason| Broken { name: found.name.clone(), reason };
-    let recording = audio::read(&found.path, rate_hz).map_err(|error| {
-        let text = error.to_string();
-        let path = format!("{}: ", found.path.display());
-        broken(text.strip_prefix(&path).map(str::to_owned).unwrap_or(text))
+    let recording = audio::read(&found.path, rate_hz).map_err(|error| match error {
+        // Nobody has named it but the data set's table.
+        AudioError::NotFound { .. } => broken("no such file".to_owned()),
+        other => {
+            let text = other.to_string();
+            let path = format!("{}: ", found.path.display());
+            broken(text.strip_prefix(&path).map(str::to_owned).unwrap_or(text))
+        }
     })?;
     let samples: Arc<[i16]> = recording.samples.iter().map(|&sample| to_i16(sample)).collect();
     if samples.len() < (rate_hz / SHORTEST) as usize {
@@ -114,6 +119,7 @@ mod tests {
             found.push(Found { name, path });
         }
         std::fs::write(&found[7].path, "text").unwrap();
+        std::fs::remove_file(&found[9].path).unwrap();
         let mut reports = Vec::new();
         let decoded = decode(&found, 16_000, false, |done| reports.push(done)).unwrap();
         assert_eq!(reports, [128, 256, 300]);
@@ -123,6 +129,7 @@ mod tests {
         assert_eq!(short.reason, "lasts 0.044 s, less than 0.1 s");
         let text = decoded[7].as_ref().unwrap_err();
         assert!(text.reason.starts_with("not an audio file"), "{}", text.reason);
+        assert_eq!(decoded[9].as_ref().unwrap_err().reason, "no such file");
         let error = decode(&found, 16_000, true, |_| ()).unwrap_err();
         assert!(matches!(error, DataError::Broken { name, .. } if name == "a/007.wav"));
     }

@@ -10,19 +10,20 @@ use runtime::reason::advice;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// There is no such folder.
-    #[error("{}: no such folder", path.display())]
+    #[error("{}: no such folder; {advice}", path.display())]
     NoSuchFolder {
         /// The folder asked for.
         path: PathBuf,
+        /// What to do.
+        advice: &'static str,
     },
     /// A file was given where a folder is wanted.
-    #[error(
-        "{}: is not a folder; give the folder that holds one folder of recordings a class",
-        path.display()
-    )]
+    #[error("{}: is not a folder; {advice}", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
+        /// What to do.
+        advice: &'static str,
     },
     /// The operating system would not let a folder or list be read.
     #[error("{}: cannot be read: {reason}", path.display())]
@@ -154,7 +155,7 @@ pub enum DataError {
     },
     /// One of the two lists of a split by lists is missing.
     #[error(
-        "{}: no such file; a split by lists needs validation_list.txt and testing_list.txt",
+        "{}: no such file; a split by lists needs validation_list.txt and testing_list.txt: put it there, or choose another split",
         path.display()
     )]
     MissingList {

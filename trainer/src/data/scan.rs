@@ -11,6 +11,10 @@ use super::{DataError, esc50};
 const EXTENSIONS: [&str; 4] = ["wav", "flac", "ogg", "mp3"];
 /// Marks that end the speaker's part of a file name.
 const SPEAKER_MARKS: [&str; 2] = ["_nohash_", "_NO_"];
+/// What is advised where the folder of a data set is none.
+const DATA_SET: &str = "give the folder that holds one folder of recordings a class, or make one with `trainer data fetch` or `trainer data synth`";
+/// The same of any other folder.
+const RECORDINGS: &str = "give a folder that holds recordings";
 
 /// A recording that was found, not yet decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +50,7 @@ pub(crate) fn scan(dir: &Path) -> Result<Scan, DataError> {
     }
     let mut result = Scan::default();
     let mut direct = 0;
-    for (name, path) in visible(dir)? {
+    for (name, path) in visible(dir, DATA_SET)? {
         if !path.is_dir() {
             direct += usize::from(is_recording(&path));
             continue;
@@ -71,7 +75,7 @@ pub(crate) fn scan(dir: &Path) -> Result<Scan, DataError> {
 /// Recordings at any depth below `dir`, sorted by name; the names begin with that of `dir`.
 pub(crate) fn tree(dir: &Path) -> Result<Vec<Found>, DataError> {
     fn descend(name: &str, dir: &Path, found: &mut Vec<Found>) -> Result<(), DataError> {
-        for (entry, path) in visible(dir)? {
+        for (entry, path) in visible(dir, RECORDINGS)? {
             let name = format!("{name}/{entry}");
             // A link to a folder could lead back here.
             if path.is_dir() && !path.is_symlink() {
@@ -93,20 +97,20 @@ pub(crate) fn tree(dir: &Path) -> Result<Vec<Found>, DataError> {
 
 /// Recordings directly in a folder, named `folder/file`.
 pub(crate) fn recordings(folder: &str, path: &Path) -> Result<Vec<Found>, DataError> {
-    let entries = visible(path)?.into_iter().filter(|(_, path)| is_recording(path));
+    let entries = visible(path, RECORDINGS)?.into_iter().filter(|(_, path)| is_recording(path));
     Ok(entries
         .map(|(file, path)| Found { name: format!("{folder}/{file}"), path })
         .filter(|found| !found.path.is_dir())
         .collect())
 }
 
-/// Names and paths of what `dir` holds and does not hide, sorted by name.
-fn visible(dir: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+/// Names and paths of what `dir` holds and does not hide, sorted by name; `advice` is what to do where it is no folder.
+fn visible(dir: &Path, advice: &'static str) -> Result<Vec<(String, PathBuf)>, DataError> {
     let failed = |error: io::Error| {
         let path = dir.to_path_buf();
         match error.kind() {
-            io::ErrorKind::NotFound => DataError::NoSuchFolder { path },
-            io::ErrorKind::NotADirectory => DataError::NotAFolder { path },
+            io::ErrorKind::NotFound => DataError::NoSuchFolder { path, advice },
+            io::ErrorKind::NotADirectory => DataError::NotAFolder { path, advice },
             _ => DataError::unreadable(dir, &error),
         }
     };
@@ -182,7 +186,8 @@ mod tests {
             found.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(),
             ["n/a/x/c.ogg", "n/b.wav"]
         );
-        assert!(matches!(tree(&dir.path().join("m")), Err(DataError::NoSuchFolder { .. })));
+        let missing = tree(&dir.path().join("m")).unwrap_err().to_string();
+        assert!(missing.ends_with("m: no such folder; give a folder that holds recordings"));
     }
 
     #[test]
@@ -192,7 +197,8 @@ mod tests {
         touch(dir.path(), "a.wav");
         assert!(matches!(scan(dir.path()), Err(DataError::NoClassFolders { count: 1, .. })));
         assert!(matches!(scan(&dir.path().join("a.wav")), Err(DataError::NotAFolder { .. })));
-        assert!(matches!(scan(&dir.path().join("b")), Err(DataError::NoSuchFolder { .. })));
+        let missing = scan(&dir.path().join("b")).unwrap_err().to_string();
+        assert!(missing.contains("b: no such folder; ") && missing.contains("trainer data fetch"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use burn::module::Module as _;
 use models::arch::ArchSpec;
 use models::meta::DecisionDefaults;
@@ -13,6 +13,7 @@ use super::int8;
 use super::predict::{self, Predictions};
 use crate::data::Clip;
 use crate::fit::config::Recipe;
+use crate::fit::source::absent;
 use crate::fit::{FitConfig, Run};
 use crate::net::{Compute, DeviceChoice};
 
@@ -62,14 +63,20 @@ impl Int8File {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// The file cannot be read or is no int8 model.
+    /// The file cannot be read, is too large for a model, or is no int8 model.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let bytes = engine::read(path)?;
         let model = q8::Model::parse(&bytes).with_context(|| path.display().to_string())?;
         let labels = model.labels().map(str::to_owned).collect();
         let arch = model.arch().clone();
         drop(model);
         Ok(Self { path: path.to_owned(), bytes, labels, arch })
+    }
+
+    /// The content of the file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The model.
@@ -108,6 +115,12 @@ impl AnyModel {
     /// # Errors
     /// What is there is neither.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
+        if let Some(reason) = absent(path) {
+            bail!(
+                "{}: {reason}; name a training run, or a `model.onnx` or `model.q8` that `trainer export` has written",
+                path.display()
+            );
+        }
         if path.is_dir() {
             return Ok(Self::Run(Box::new(Run::open(path)?)));
         }
@@ -116,6 +129,16 @@ impl AnyModel {
         }
         let file = OnnxFile::open(path)?;
         Ok(Self::Onnx(Box::new(file.engine()?), file))
+    }
+
+    /// Name of the network.
+    #[must_use]
+    pub fn preset(&self) -> &str {
+        match self {
+            Self::Run(run) => &run.config.preset,
+            Self::Onnx(engine, _) => &engine.meta().preset,
+            Self::Int8(file) => file.model().preset(),
+        }
     }
 
     /// One label a class, in the order of the outputs.
@@ -177,6 +200,39 @@ impl AnyModel {
             }
             Self::Onnx(engine, _) => Ok(predict::engine(engine.as_mut(), clips)?),
             Self::Int8(file) => Ok(int8::predict(&file.model(), clips)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(path: &Path) -> String {
+        AnyModel::load(path).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn what_would_do_is_named_where_there_is_no_model() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, reason) in [
+            (folder.path().join("none"), "none: no such file or folder; "),
+            (folder.path().to_owned(), ": no training run here (no config.toml); "),
+        ] {
+            let error = failure(&path);
+            assert!(error.contains(reason) && error.contains("name a training run"), "{error}");
+            assert!(error.contains("`model.onnx` or `model.q8`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_too_large_for_a_model_are_refused() {
+        for suffix in [".q8", ".onnx"] {
+            let file = tempfile::NamedTempFile::with_suffix(suffix).unwrap();
+            // Takes no room on the disk.
+            file.as_file().set_len(1 << 30).unwrap();
+            let error = failure(file.path());
+            assert!(error.contains("is larger than 512 MiB"), "{error}");
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::features::levels;
 use crate::net::Network;
 use models::stream::segment_starts;
 
+/// What stands in the metadata in the place of a preset's name.
+pub const PRESET: &str = "features";
+
 /// A network of the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {

@@ -20,14 +20,20 @@ const LONGEST: u32 = 60_000;
 /// Largest difference of a posterior.
 const TOLERANCE: f32 = 1e-5;
 
-/// Names of presets, and of the general family.
+/// Names of presets, of those with mel spectra, and of the general family.
 fn names() -> impl Strategy<Value = String> {
     let general = (2..=5u32).flat_map(|m| (3..=14u32).map(move |n| (m, n)));
     let fits = |window: u32| window <= LONGEST;
     let general = general.filter(|(m, n)| m.checked_pow(n + 1).is_some_and(fits));
     let general: Vec<String> = general.map(|(m, n)| format!("{m}^{n}")).collect();
     let presets: Vec<String> = PRESETS.iter().map(|&name| name.to_owned()).collect();
-    prop_oneof![3 => prop::sample::select(presets), 2 => prop::sample::select(general)]
+    let mel: Vec<String> =
+        presets.iter().filter(|name| name.starts_with("melcnn-")).cloned().collect();
+    prop_oneof![
+        6 => prop::sample::select(presets),
+        1 => prop::sample::select(mel),
+        4 => prop::sample::select(general),
+    ]
 }
 
 /// The network with few channels.

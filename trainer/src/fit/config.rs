@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::config_toml::ConfigError;
 use crate::data::{DataOptions, SplitScheme};
-use crate::net::DeviceChoice;
+use crate::net::{DeviceChoice, Masks};
 
 /// Everything that determines a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,13 @@ pub struct Augment {
     pub snr_high_db: f64,
     /// Largest share of a second clip mixed in, with its label (mixup).
     pub mixup: f64,
+    /// Of mel spectra: largest change of all frequencies, either way, in per cent, as voices of other size have
+    /// (vocal tract length perturbation).
+    pub stretch_percent: f64,
+    /// Of mel spectra: largest share of the bands under one of two masks (`SpecAugment`).
+    pub mask_bands: f64,
+    /// Of mel spectra: largest share of the frames under one of two masks.
+    pub mask_frames: f64,
 }
 
 /// A named set of training defaults.
@@ -155,6 +162,9 @@ impl FitConfig {
                 snr_low_db: 3.0,
                 snr_high_db: 40.0,
                 mixup: 0.0,
+                stretch_percent: 0.0,
+                mask_bands: 0.0,
+                mask_frames: 0.0,
             },
         };
         match recipe {
@@ -249,6 +259,13 @@ impl FitConfig {
         check(share(augment.polarity), "augment.polarity: must be in 0 to 1")?;
         check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
         check((0.0..=0.5).contains(&augment.mixup), "augment.mixup: must be in 0 to 0.5")?;
+        check(
+            (0.0..=50.0).contains(&augment.stretch_percent),
+            "augment.stretch_percent: must be in 0 to 50",
+        )?;
+        let half = |value: f64| (0.0..=0.5).contains(&value);
+        check(half(augment.mask_bands), "augment.mask_bands: must be in 0 to 0.5")?;
+        check(half(augment.mask_frames), "augment.mask_frames: must be in 0 to 0.5")?;
         let snr = -60.0 <= augment.snr_low_db
             && augment.snr_low_db <= augment.snr_high_db
             && augment.snr_high_db <= 100.0;
@@ -271,7 +288,17 @@ impl Augment {
             snr_low_db: 0.0,
             snr_high_db: 0.0,
             mixup: 0.0,
+            stretch_percent: 0.0,
+            mask_bands: 0.0,
+            mask_frames: 0.0,
         }
+    }
+
+    /// What is changed in mel spectra.
+    #[must_use]
+    pub const fn masks(&self) -> Masks {
+        let Self { stretch_percent, mask_bands: bands, mask_frames: frames, .. } = *self;
+        Masks { stretch: stretch_percent / 100.0, bands, frames }
     }
 }
 

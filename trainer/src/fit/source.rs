@@ -55,12 +55,12 @@ pub enum SourceError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Weights that cannot be trained on.
+    /// Weights that cannot be trained on, or none at all.
     #[error(
         "{path}: {reason}; name a training run, or a `model.onnx` that `trainer export` has written"
     )]
     Unusable {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// Why.
         reason: String,
@@ -73,10 +73,13 @@ impl Source {
     /// # Errors
     /// There is no such network.
     pub fn load(path: &Path, compute: &Compute) -> Result<Self, SourceError> {
+        let unusable = |reason: String| SourceError::Unusable { path: path.to_owned(), reason };
+        if let Some(reason) = absent(path) {
+            return Err(unusable(reason.to_owned()));
+        }
         if path.is_dir() {
             return Self::of_run(&Run::open(path)?, compute);
         }
-        let unusable = |reason: String| SourceError::Unusable { path: path.to_owned(), reason };
         if path.extension().is_some_and(|extension| extension == "q8") {
             return Err(unusable("is an int8 model, whose weights are rounded".to_owned()));
         }
@@ -159,6 +162,14 @@ fn normed(mut net: Network, windows: TensorData, compute: &Compute) -> Network {
         layer.variance = param(stats.variance).set_require_grad(false);
     }
     net
+}
+
+/// Why there is neither a training run nor a file at `path`, where that is so.
+pub(crate) fn absent(path: &Path) -> Option<&'static str> {
+    if path.is_dir() {
+        return (!Run::exists(path)).then_some("no training run here (no config.toml)");
+    }
+    matches!(path.try_exists(), Ok(false)).then_some("no such file or folder")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SourceError> {

@@ -194,8 +194,9 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, mut batch: Batch, features: Option<&[f32]>, batches: u64) {
         let device = self.compute.training_device();
         let size = batch.classes.len();
-        let FitConfig { seed, dropout: share, .. } = self.run.config;
-        let dropout = Dropout { seed, step: self.progress.step, share };
+        let FitConfig { seed, dropout: share, augment, .. } = self.run.config;
+        let masks = augment.masks();
+        let dropout = Dropout { seed, step: self.progress.step, share, masks };
         let (logits, statistics) = match features {
             Some(features) => {
                 let shape = [size, features.len() / size];

@@ -5,7 +5,7 @@ use models::arch::INNER_DROPOUT;
 use rand::{Rng as _, RngExt as _};
 use rayon::prelude::*;
 
-use super::Compute;
+use super::{Compute, Masks, Mel};
 use crate::draw;
 
 /// The dropout of one training step: a function of seed and step.
@@ -19,11 +19,13 @@ pub struct Dropout {
     pub step: u64,
     /// Share of the features before the classifier that is dropped. 0 switches the dropout inside blocks off, too.
     pub share: f64,
+    /// What is changed in mel spectra, if the network reads them.
+    pub masks: Masks,
 }
 
 impl Dropout {
     /// Drops nothing.
-    pub const NONE: Self = Self { seed: 0, step: 0, share: 0.0 };
+    pub const NONE: Self = Self { seed: 0, step: 0, share: 0.0, masks: Masks::NONE };
 
     /// The factors of features `[B, F]`.
     #[must_use]
@@ -50,6 +52,11 @@ impl Dropout {
         x * compute.channels_last(factors)
     }
 
+    /// Changes mel spectra `[B, C, V]`.
+    pub(super) fn masked(&self, mel: &Mel, spectra: Tensor<3>) -> Tensor<3> {
+        self.masks.apply(mel, spectra, [self.seed, self.step])
+    }
+
     /// Four factors a draw: the share is rounded to 16 bits.
     fn draw(&self, place: &[u64], factors: &mut [f32]) {
         let mut rng = draw::rng(self.seed, "inner dropout", &[&[self.step], place].concat());
@@ -72,7 +79,7 @@ mod tests {
     #[test]
     fn a_fifth_is_dropped_inside_and_the_mean_stays() {
         let mut factors = vec![0.0; 100_001];
-        let dropout = Dropout { seed: 1, step: 2, share: 0.5 };
+        let dropout = Dropout { seed: 1, step: 2, share: 0.5, ..Dropout::NONE };
         dropout.draw(&[3, 4], &mut factors);
         let dropped = factors.iter().filter(|factor| **factor == 0.0).count();
         assert!((19_500..20_500).contains(&dropped), "{dropped}");

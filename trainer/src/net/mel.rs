@@ -28,6 +28,8 @@ pub struct Mel {
     pub stride: usize,
     /// Bands.
     pub channels: usize,
+    /// Frequency of sampling, in Hz.
+    pub rate_hz: u32,
 }
 
 impl Mel {
@@ -40,7 +42,7 @@ impl Mel {
         // Real and imaginary parts have the same weight.
         let bands = triangles.chunks_exact(kernel / 2 + 1);
         let bands = bands.flat_map(|band| [band, band].concat()).collect();
-        Some(Self { waves: waves(kernel), bands, kernel, stride, channels })
+        Some(Self { waves: waves(kernel), bands, kernel, stride, channels, rate_hz })
     }
 
     /// Real and imaginary parts of a spectrum together.
@@ -49,8 +51,27 @@ impl Mel {
         2 * (self.kernel / 2 + 1)
     }
 
-    /// The spectra of the network's input, in the layout of `compute`.
-    pub(super) fn forward(&self, x: Tensor<3>, compute: &Compute) -> Tensor<3> {
+    /// The frequency at which band `band`, or a place between two, is largest.
+    #[must_use]
+    pub fn centre_hz(&self, band: f64) -> f64 {
+        let highest = to_mel(f64::from(self.rate_hz) / 2.0);
+        to_hz(highest * (band + 1.0) / (self.channels + 1) as f64)
+    }
+
+    /// The place among the bands whose [`Mel::centre_hz`] is this frequency.
+    #[must_use]
+    pub fn band_of(&self, hz: f64) -> f64 {
+        let highest = to_mel(f64::from(self.rate_hz) / 2.0);
+        to_mel(hz) / highest * (self.channels + 1) as f64 - 1.0
+    }
+
+    /// The spectra of the network's input, in the layout of `compute`; `change` sees them as `[B, C, V]`.
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        compute: &Compute,
+        change: impl FnOnce(Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
         // With one channel both layouts hold the same numbers.
         let [batch, a, b] = x.dims();
         let x = x.reshape([batch, 1, a * b]);
@@ -65,7 +86,7 @@ impl Mel {
         let options = ConvOptions::new_with_padding([1], [(0, 0)], [1], 1);
         let bands = tensor(&self.bands, [self.channels, parts, 1]);
         let energies = conv1d(power, bands, None, options) + FLOOR;
-        let spectra = energies.log();
+        let spectra = change(energies.log());
         // `channels_last` goes back as well.
         if compute.fused() { spectra.swap_dims(1, 2) } else { spectra }
     }
@@ -87,12 +108,18 @@ fn waves(kernel: usize) -> Vec<f32> {
     cosines.into_iter().chain(sines).collect()
 }
 
+fn to_mel(hz: f64) -> f64 {
+    2595.0 * (1.0 + hz / 700.0).log10()
+}
+
+fn to_hz(mel: f64) -> f64 {
+    700.0 * (10f64.powf(mel / 2595.0) - 1.0)
+}
+
 /// Triangles of height 1 whose corners are evenly spaced in mel from 0 Hz to half the rate, a row a band.
 fn triangles(bands: usize, kernel: usize, rate_hz: u32) -> Vec<f32> {
     let rate = f64::from(rate_hz);
-    let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
-    let hz = |mel: f64| 700.0 * (10f64.powf(mel / 2595.0) - 1.0);
-    let corner = |index: usize| hz(mel(rate / 2.0) * index as f64 / (bands + 1) as f64);
+    let corner = |index: usize| to_hz(to_mel(rate / 2.0) * index as f64 / (bands + 1) as f64);
     let bins = kernel / 2 + 1;
     let mut rows = Vec::with_capacity(bands * bins);
     for band in 0..bands {
@@ -120,7 +147,7 @@ mod tests {
         let tone = (0..16_000).map(|i| (level * (TAU * hz * f64::from(i) / 16_000.0).sin()) as f32);
         let tone = TensorData::new(tone.collect::<Vec<f32>>(), [1, 16_000]);
         let x = Tensor::<2>::from_data(tone, compute.inference_device());
-        let made = compute.channels_last(mel.forward(compute.input(x), compute));
+        let made = compute.channels_last(mel.forward(compute.input(x), compute, |spectra| spectra));
         let [_, frames, bands] = made.dims();
         assert_eq!((frames, bands), (97, 64));
         let values: Vec<f32> = made.into_data().try_to_vec().unwrap();

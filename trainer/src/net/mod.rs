@@ -9,6 +9,7 @@ mod fake;
 mod head;
 mod layer;
 mod linear;
+mod masks;
 mod mel;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use dropout::Dropout;
 pub use fake::Activation;
 pub use layer::Layer;
 pub use linear::Linear;
+pub use masks::Masks;
 pub use mel::{FLOOR, Mel};
 
 use burn::module::{Module, Param};
@@ -130,7 +132,7 @@ impl Network {
         };
         let x = compute.input(windows);
         let nodes = &self.nodes[..self.nodes.len() - 1];
-        let x = walk::walk(nodes, self.parts(), x, compute, conv, |_, _| {});
+        let x = walk::walk(nodes, self.parts(Some(dropout)), x, compute, conv, |_, _| {});
         (self.classify_train(compute.features(x), dropout, compute), statistics)
     }
 
@@ -199,11 +201,11 @@ impl Network {
             layer.forward(x, compute)
         };
         let x = compute.input(windows);
-        walk::walk(nodes, self.parts(), x, compute, conv, watch)
+        walk::walk(nodes, self.parts(None), x, compute, conv, watch)
     }
 
-    fn parts(&self) -> walk::Parts<'_> {
-        walk::Parts { gates: &self.gates, mel: self.mel.as_ref() }
+    fn parts<'a>(&'a self, dropout: Option<&'a Dropout>) -> walk::Parts<'a> {
+        walk::Parts { gates: &self.gates, mel: self.mel.as_ref(), dropout }
     }
 
     /// Moves the running statistics towards a batch's.

@@ -24,7 +24,7 @@ fn step(arch: &ArchSpec, compute: &Compute, batch: usize) -> Vec<Vec<f32>> {
     let device = compute.training_device();
     let net = Network::new(arch, 7, compute).unwrap();
     let windows = random(1, [batch, arch.window as usize]);
-    let dropout = Dropout { seed: 2, step: 0, share: 0.5 };
+    let dropout = Dropout { seed: 2, share: 0.5, ..Dropout::NONE };
     let x = Tensor::from_data(windows.clone(), &device);
     let (logits, statistics) = net.forward_train(x, &dropout, compute);
     let targets = Tensor::from_data(random(3, [batch, usize::from(arch.classes)]), &device);
@@ -121,7 +121,7 @@ fn overfit(arch: &ArchSpec, steps: u64, share: f64) -> (Vec<f32>, Network) {
     let mut losses = Vec::new();
     for step in 0..steps {
         let x = Tensor::from_data(windows.clone(), &device);
-        let dropout = Dropout { seed: 4, step, share };
+        let dropout = Dropout { seed: 4, step, share, ..Dropout::NONE };
         let (logits, statistics) = net.forward_train(x, &dropout, &compute);
         let targets = TensorData::new(targets.clone(), [4, 4]);
         let loss = (log_softmax(logits, 1) * Tensor::from_data(targets, &device)).sum().neg() / 4.0;

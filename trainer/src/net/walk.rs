@@ -8,7 +8,7 @@ use burn::tensor::module::max_pool1d;
 use burn::tensor::ops::MaxPoolOptions;
 use models::arch::{Activation, Node, Op};
 
-use super::{Compute, Linear, Mel};
+use super::{Compute, Dropout, Linear, Mel};
 
 /// The outputs of nodes, as long as a node to come reads them.
 struct Values {
@@ -40,6 +40,8 @@ pub(super) struct Parts<'a> {
     pub(super) gates: &'a [Linear],
     /// The mel spectrum in place of a stem.
     pub(super) mel: Option<&'a Mel>,
+    /// What changes the mel spectrum, in training.
+    pub(super) dropout: Option<&'a Dropout>,
 }
 
 /// Computes `nodes`, the classifier not among them, from the input of the first one to the output of the last one.
@@ -65,7 +67,11 @@ pub(super) fn walk(
                 linear(gate, activation, first, compute)
             }
             Op::Mel { .. } => {
-                parts.mel.expect("there are numbers for the node").forward(first, compute)
+                let mel = parts.mel.expect("there are numbers for the node");
+                mel.forward(first, compute, |spectra| match parts.dropout {
+                    Some(dropout) => dropout.masked(mel, spectra),
+                    None => spectra,
+                })
             }
             Op::Mean => first.mean_dim(compute.time()),
             Op::Join { gated, residual, relu: cut, pool } => {

@@ -12,6 +12,10 @@ use crate::{file, print};
 
 /// How samples come: recorded runs do not depend on it.
 const DMA: usize = 256;
+/// What is advised where there is no recorded run.
+const GOLDEN: &str = "name a run that `firmware-sim record` has written";
+/// What is advised where the model of a recorded run is not beside it.
+const MODEL: &str = "put the model of the recorded run there, or name one with --model";
 
 pub(crate) fn run(args: &Check) -> Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
@@ -30,12 +34,13 @@ pub(crate) fn run(args: &Check) -> Result<ExitCode> {
 /// Repeats a run; says that it is the same, or, as an error, where it differs.
 fn check(path: &Path, model: Option<&Path>) -> Result<String> {
     let name = path.display();
-    let golden = Golden::decode(&file::read(path)?).map_err(|error| anyhow!("{name}: {error}"))?;
-    let model_path = match model {
-        Some(model) => model.to_path_buf(),
-        None => beside(path, &golden.model_name)?,
+    let golden = file::read(path, GOLDEN)?;
+    let golden = Golden::decode(&golden).map_err(|error| anyhow!("{name}: {error}"))?;
+    let (model_path, advice) = match model {
+        Some(model) => (model.to_path_buf(), file::MODEL),
+        None => (beside(path, &golden.model_name)?, MODEL),
     };
-    let bytes = file::read(&model_path)?;
+    let bytes = file::read(&model_path, advice)?;
     let model = file::parse(&model_path, &bytes)?;
     let rate_hz = model.arch().sample_rate_hz;
     if rate_hz != golden.rate_hz {

@@ -11,13 +11,19 @@ use tempfile::NamedTempFile;
 /// No file that is read whole is larger.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// The bytes of a file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+/// What is advised where there is no model.
+pub(crate) const MODEL: &str = "name a model (.q8) that `trainer export` has written";
+
+/// The bytes of a file; `advice` is what to do where there is none.
+pub(crate) fn read(path: &Path, advice: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) if bytes.len() as u64 > MOST_BYTES => bail!("{}: is too large", path.display()),
         Ok(_) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("{}: no such file; {advice}", path.display())
+        }
         Err(error) => bail!("{}: cannot be read: {error}", path.display()),
     }
 }

@@ -15,7 +15,7 @@ use crate::recording::Recording;
 const MOST_SECONDS: f64 = 2.5;
 
 pub(crate) fn run(args: &Record) -> Result<ExitCode> {
-    let bytes = file::read(&args.model)?;
+    let bytes = file::read(&args.model, file::MODEL)?;
     let model = file::parse(&args.model, &bytes)?;
     let name = args.model.file_name().and_then(|name| name.to_str());
     let name = name.with_context(|| format!("{}: its name is no text", args.model.display()))?;

@@ -21,7 +21,7 @@ use crate::trace::Trace;
 use crate::{file, note};
 
 pub(crate) fn run(args: &Run) -> Result<ExitCode> {
-    let bytes = file::read(&args.model)?;
+    let bytes = file::read(&args.model, file::MODEL)?;
     let model = file::parse(&args.model, &bytes)?;
     let memory = Memory::plan(&model, &args.stream)?;
     if let Some(ram) = args.ram {

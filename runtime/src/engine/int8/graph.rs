@@ -1,16 +1,16 @@
 //! The layers of an int8 network, each on many columns at a time.
 //!
 //! Columns are 32-bit words: four values of 8 bits where they are from 0 to 127, else two of 16; padded with zeros to
-//! whole groups of four values.
+//! whole groups of four values. A window's columns of a layer lie between the zero columns that its readers pad them with.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use firmware_sim::batch::{BatchLayer, Rows, Values, ValuesMut};
+use firmware_sim::batch::{BatchJoin, BatchLayer, BatchMean, Operands, Rows, Values, ValuesMut};
 use models::arch::{Activation, ArchError, Node, Op};
 use models::q8::{self, padded};
-use models::quant::{Factor, join, requantize, requantize_relu, sigmoid};
+use models::quant::{Factor, requantize_relu};
 
 use super::classifier::Classifier;
 use super::levels::shareable;
@@ -27,6 +27,8 @@ pub(super) struct Graph {
     levels: Vec<Range<usize>>,
     classifier: Classifier,
     samples: Vec<i16>,
+    /// Memory of maps that nobody reads any more.
+    spare: Vec<Vec<u32>>,
 }
 
 /// A node with its numbers.
@@ -39,6 +41,8 @@ struct Layer {
     channels: usize,
     /// Columns of a window.
     len: usize,
+    /// Zero columns before and after them, for the convolutions that read them.
+    margin: (usize, usize),
     /// Whether its values have 8 bits.
     narrow: bool,
     /// The largest value.
@@ -56,9 +60,9 @@ enum Does {
     /// The linear layer that makes a gate: values in Q15.
     Gate(BatchLayer),
     /// The mean over all columns.
-    Mean(Factor),
+    Mean(BatchMean),
     /// Branch times gate plus shortcut, ReLU and pooling.
-    Join { factors: [Factor; 2], gated: bool, residual: bool, pool: usize },
+    Join { with: BatchJoin, gated: bool, residual: bool },
     /// The largest values of each operand.
     Peaks(Vec<Factor>),
 }
@@ -75,6 +79,9 @@ impl Graph {
         for (index, (node, numbers)) in nodes.iter().zip(model.layers()).enumerate() {
             for operand in &node.operands {
                 layers[*operand].read_until = index;
+                if let Op::Conv { padding, .. } = node.op {
+                    layers[*operand].keep_around(padding);
+                }
             }
             let layer = Layer::new(node, numbers, &layers);
             layers.push(layer);
@@ -84,7 +91,7 @@ impl Graph {
         }
         let classifier = Classifier::new(model.arch(), &model.layers()[nodes.len()]);
         let levels = shareable(model.arch(), nodes);
-        Ok(Self { layers, levels, classifier, samples: Vec::new() })
+        Ok(Self { layers, levels, classifier, samples: Vec::new(), spare: Vec::new() })
     }
 
     /// The layers of a level that windows can share, see [`shareable`]. The last one makes its columns.
@@ -100,11 +107,6 @@ impl Graph {
     /// Words of a column that a layer makes.
     pub(super) fn words(&self, layer: usize) -> usize {
         self.layers[layer].words()
-    }
-
-    /// Columns that a layer makes of a window.
-    pub(super) fn len(&self, layer: usize) -> usize {
-        self.layers[layer].len
     }
 
     /// The stem's columns that fit into `out`.
@@ -126,9 +128,7 @@ impl Graph {
         match &layer.does {
             Does::Relu { weights, rows, .. } => weights.columns(input, *rows, layer.room(out)),
             Does::Signed { weights, step, .. } => {
-                let limit = i32::from(layer.limit);
-                let value = |sum: i32| sum.clamp(-limit, limit) as i16;
-                weights.signed_columns(input, *step, wide_mut(out), value);
+                weights.signed_columns(input, *step, cast_slice_mut(out));
             }
             _ => unreachable!("layer {index} is no convolution"),
         }
@@ -145,94 +145,101 @@ impl Graph {
         out: &mut [u32],
     ) {
         let layer = &self.layers[index];
-        let Does::Join { factors, pool, .. } = &layer.does else {
-            unreachable!("layer {index} is no join")
-        };
+        let Does::Join { with, .. } = &layer.does else { unreachable!("layer {index} is no join") };
         let operand = |number: usize| &self.layers[layer.operands[number]];
-        let width = operand(0).column();
-        let branch = operand(0).wide(branch);
-        let gate = gate.map(|gate| operand(1).wide(gate));
-        let shortcut = shortcut.map(|map| operand(layer.operands.len() - 1).wide(map));
-        let value = |position: usize, channel: usize| {
-            let gate = gate.as_ref().map(|gate| gate[channel].cast_unsigned());
-            let place = position * width + channel;
-            let added = shortcut.as_ref().map(|map| (map[place], factors[1]));
-            join((branch[place], gate, factors[0]), added, layer.limit)
+        let operands = Operands {
+            branch: operand(0).values(branch),
+            gate: gate.map(cast_slice),
+            shortcut: shortcut.map(|map| operand(layer.operands.len() - 1).values(map)),
         };
-        layer.store(out, |column, channel| {
-            let positions = column * pool..(column + 1) * pool;
-            positions.map(|position| value(position, channel)).fold(0, i16::max)
-        });
+        with.columns(operands, layer.room(out));
+    }
+
+    /// The posteriors of a window of samples.
+    pub(super) fn window(&mut self, samples: &[i16], out: &mut [f32]) {
+        let mut map = self.map(0);
+        let inside = self.layers[0].columns((0, 0));
+        self.stem(samples, &mut map[inside]);
+        self.behind(1, map, out);
     }
 
     /// The posteriors of a window, from all its columns that the layer before `first` makes. Layers further before
     /// must not be read by those from `first` on.
-    pub(super) fn posteriors(&self, first: usize, columns: Vec<u32>, out: &mut [f32]) {
+    pub(super) fn posteriors(&mut self, first: usize, columns: &[u32], out: &mut [f32]) {
+        let mut map = self.map(first - 1);
+        let inside = self.layers[first - 1].columns((0, 0));
+        map[inside].copy_from_slice(columns);
+        self.behind(first, map, out);
+    }
+
+    /// The same from a map of the layer before `first`.
+    fn behind(&mut self, first: usize, map: Vec<u32>, out: &mut [f32]) {
         let mut maps: Vec<Vec<u32>> = vec![Vec::new(); self.layers.len()];
-        maps[first - 1] = columns;
-        for (index, layer) in self.layers.iter().enumerate().skip(first) {
-            let mut made = vec![0; layer.len * layer.words()];
-            self.make(index, &maps, &mut made);
+        maps[first - 1] = map;
+        for index in first..self.layers.len() {
+            let mut made = self.map(index);
+            let inside = self.layers[index].columns((0, 0));
+            self.make(index, &maps, &mut made[inside]);
             maps[index] = made;
-            for operand in layer.operands.iter().filter(|o| self.layers[**o].read_until == index) {
-                maps[*operand] = Vec::new();
+            for operand in &self.layers[index].operands {
+                if self.layers[*operand].read_until == index {
+                    self.spare.push(std::mem::take(&mut maps[*operand]));
+                }
             }
         }
-        if let (Some(head), Some(columns)) = (self.layers.last(), maps.last()) {
-            match head.values(columns) {
+        if let (Some(head), Some(map)) = (self.layers.last(), maps.pop()) {
+            match head.values(&map[head.columns((0, 0))]) {
                 Values::Narrow(features) => self.classifier.posteriors(features, out),
                 Values::Wide(features) => self.classifier.posteriors(features, out),
             }
+            self.spare.push(map);
         }
+    }
+
+    /// Memory for a window's columns of a layer, between zeros. The columns are left over from another layer.
+    fn map(&mut self, index: usize) -> Vec<u32> {
+        let layer = &self.layers[index];
+        let (whole, inside) = (layer.columns(layer.margin), layer.columns((0, 0)));
+        let mut map = self.spare.pop().unwrap_or_default();
+        map.resize(whole.len(), 0);
+        map[..inside.start].fill(0);
+        map[inside.end..].fill(0);
+        map
     }
 
     /// All columns of a layer, from all those that it reads.
     fn make(&self, index: usize, maps: &[Vec<u32>], out: &mut [u32]) {
         let layer = &self.layers[index];
-        let operand = |number: usize| {
+        let around = |number: usize, zeros: (usize, usize)| {
             let operand = layer.operands[number];
-            (&self.layers[operand], maps[operand].as_slice())
+            &maps[operand][self.layers[operand].columns(zeros)]
         };
-        let limit = i32::from(layer.limit);
+        let operand = |number: usize| around(number, (0, 0));
+        let values = |number: usize| self.layers[layer.operands[number]].values(operand(number));
         match &layer.does {
             Does::Relu { padding, .. } | Does::Signed { padding, .. } => {
-                let (input, columns) = operand(0);
-                self.convolve(index, &with_zeros(columns, input.words(), *padding), out);
+                self.convolve(index, around(0, *padding), out);
             }
-            Does::Gate(weights) => {
-                let (input, column) = operand(0);
-                weights.signed_columns(input.values(column), 0, wide_mut(out), |sum| {
-                    let mut gate = [0];
-                    sigmoid(&[sum], &mut gate);
-                    gate[0].cast_signed()
-                });
-            }
-            Does::Mean(factor) => {
-                let (input, columns) = operand(0);
-                let (width, columns) = (input.column(), input.wide(columns));
-                for (channel, out) in wide_mut(out)[..layer.channels].iter_mut().enumerate() {
-                    let values = columns[channel..].iter().step_by(width);
-                    let sum = values.fold(0i32, |sum, value| sum.wrapping_add((*value).into()));
-                    *out = requantize(sum, *factor).clamp(-limit, limit) as i16;
-                }
-            }
+            Does::Gate(weights) => weights.gates(values(0), cast_slice_mut(out)),
+            Does::Mean(mean) => mean.column(values(0), cast_slice_mut(out)),
             Does::Join { gated, residual, .. } => {
-                let columns = |number: usize| operand(number).1;
-                let shortcut = residual.then(|| columns(layer.operands.len() - 1));
-                self.join(index, columns(0), gated.then(|| columns(1)), shortcut, out);
+                let gate = gated.then(|| operand(1));
+                let shortcut = residual.then(|| operand(layer.operands.len() - 1));
+                self.join(index, operand(0), gate, shortcut, out);
             }
             Does::Peaks(factors) => {
-                let mut peaks = Vec::with_capacity(layer.channels);
+                let mut peaks = Vec::with_capacity(layer.column());
                 for (number, factor) in factors.iter().enumerate() {
-                    let (level, columns) = operand(number);
-                    let (width, columns) = (level.column(), level.wide(columns));
+                    let level = &self.layers[layer.operands[number]];
+                    let (width, columns) = (level.column(), level.wide(operand(number)));
                     for channel in 0..level.channels {
                         let values = columns[channel..].iter().step_by(width);
                         let largest = values.copied().fold(0, i16::max);
                         peaks.push(requantize_relu(largest.into(), *factor, layer.limit));
                     }
                 }
-                layer.store(out, |_, channel| peaks[channel]);
+                peaks.resize(layer.column(), 0);
+                layer.store(&peaks, out);
             }
         }
     }
@@ -253,10 +260,10 @@ impl Layer {
             }
             Op::Conv { activation: Activation::Sigmoid, .. } => Does::Gate(weights()),
             Op::Mel { .. } => unreachable!("no int8 model reads mel spectra"),
-            Op::Mean => Does::Mean(numbers.factor(0)),
+            Op::Mean => Does::Mean(BatchMean::new(numbers)),
             Op::Join { gated, residual, pool, .. } => {
-                let factors = [numbers.factor(0), numbers.factor(usize::from(residual))];
-                Does::Join { factors, gated, residual, pool }
+                let with = BatchJoin::new(numbers, node.out_channels, pool);
+                Does::Join { with, gated, residual }
             }
             Op::Peaks => {
                 Does::Peaks((0..node.operands.len()).map(|level| numbers.factor(level)).collect())
@@ -269,9 +276,21 @@ impl Layer {
             operands: node.operands.to_vec(),
             channels: node.out_channels,
             len: node.out_len,
+            margin: (0, 0),
             limit: numbers.limit,
             read_until: 0,
         }
+    }
+
+    /// Keeps so many zero columns around its columns, or more.
+    fn keep_around(&mut self, (before, after): (usize, usize)) {
+        self.margin = (self.margin.0.max(before), self.margin.1.max(after));
+    }
+
+    /// Where a window's columns lie in its map, with so many of the zero columns before and after them.
+    fn columns(&self, (before, after): (usize, usize)) -> Range<usize> {
+        let (first, words) = (self.margin.0, self.words());
+        (first - before) * words..(first + self.len + after) * words
     }
 
     /// Values of a column, padding included.
@@ -306,37 +325,13 @@ impl Layer {
         }
     }
 
-    /// Stores a value for each column and channel.
-    fn store(&self, out: &mut [u32], value: impl Fn(usize, usize) -> i16) {
-        let width = self.column();
+    /// Stores the values of columns.
+    fn store(&self, values: &[i16], out: &mut [u32]) {
         match self.room(out) {
             ValuesMut::Narrow(out) => {
-                for (column, out) in out.chunks_exact_mut(width).enumerate() {
-                    let out = out.iter_mut().take(self.channels).enumerate();
-                    out.for_each(|(channel, out)| *out = value(column, channel) as u8);
-                }
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value as u8);
             }
-            ValuesMut::Wide(out) => {
-                for (column, out) in out.chunks_exact_mut(width).enumerate() {
-                    let out = out.iter_mut().take(self.channels).enumerate();
-                    out.for_each(|(channel, out)| *out = value(column, channel));
-                }
-            }
+            ValuesMut::Wide(out) => out.copy_from_slice(values),
         }
     }
-}
-
-/// Columns between zero columns.
-fn with_zeros(columns: &[u32], words: usize, (before, after): (usize, usize)) -> Cow<'_, [u32]> {
-    if (before, after) == (0, 0) {
-        return Cow::Borrowed(columns);
-    }
-    let mut padded = vec![0; before * words];
-    padded.extend_from_slice(columns);
-    padded.resize(padded.len() + after * words, 0);
-    Cow::Owned(padded)
-}
-
-fn wide_mut(columns: &mut [u32]) -> &mut [i16] {
-    cast_slice_mut(columns)
 }

@@ -149,7 +149,7 @@ impl Layers for Levels {
 
     fn tail(&mut self, window: &[u32], out: &mut [f32]) -> Result<(), EngineError> {
         let behind = self.shared.last().map_or(0, |level| level.layer + 1);
-        self.graph.posteriors(behind, window.to_vec(), out);
+        self.graph.posteriors(behind, window, out);
         Ok(())
     }
 }

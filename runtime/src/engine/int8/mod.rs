@@ -80,9 +80,7 @@ impl Engine for Int8Engine {
         let arch = &self.meta.arch;
         check_lengths(window.len(), arch.window as usize, out.len(), usize::from(arch.classes))?;
         let samples: Vec<i16> = window.iter().copied().map(to_i16).collect();
-        let mut columns = vec![0; self.graph.len(0) * self.graph.words(0)];
-        self.graph.stem(&samples, &mut columns);
-        self.graph.posteriors(1, columns, out);
+        self.graph.window(&samples, out);
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! Runs exported models with tract, a pure Rust inference library.
 //!
 //! 1. [`inspect`] checks the file, [`guard`] catches what the library panics on.
-//! 2. [`chain`] reads the layers of a network of the family; [`columns`], [`residual`], [`gate`] and [`peaks`] are
-//!    their operators. What lies behind them, the classifier, runs as the library finds it.
+//! 2. [`chain`] reads the layers of a network of the family; [`columns`], [`mel`], [`residual`], [`gate`] and
+//!    [`peaks`] are their operators. What lies behind them, the classifier, runs as the library finds it.
 //! 3. [`stages`] makes plans of them: of whole windows, and of parts of them for [`super::shared`], where
 //!    overlapping windows share their columns.
 //!
@@ -15,6 +15,9 @@ mod gate;
 mod gated_tests;
 mod guard;
 mod inspect;
+mod mel;
+#[cfg(test)]
+mod mel_tests;
 mod peaks;
 mod residual;
 #[cfg(test)]

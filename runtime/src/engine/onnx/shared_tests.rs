@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use tract_onnx::pb::ModelProto;
 
 use super::chain::{Chain, Layer, Unit};
+use super::mel::Mel;
+use super::mel_tests::front_end;
 use super::residual::Residual;
 use super::stages::{Stages, Tail};
 use crate::engine::shared::{Shape, Shared};
@@ -47,6 +49,10 @@ fn chain(arch: &ArchSpec, seed: u64) -> Chain {
     let nodes = arch.nodes().unwrap();
     let layers = &table.layers[..table.layers.len() - 1];
     let units = layers.iter().enumerate().map(|(index, shape)| {
+        if index == 0 && arch.stem.mel {
+            let (waves, bands) = front_end(arch.stem, 0.1, &mut number);
+            return Unit::Mel(Arc::new(Mel::new(&waves, &bands).unwrap()));
+        }
         let mut find = |part| {
             let mut parts = nodes.iter().filter(|node| node.layer == shape.name);
             let node = parts.find(|node| node.part == part)?;
@@ -152,9 +158,14 @@ pub(super) fn check_chain(
 
 #[test]
 fn presets_share_at_the_usual_hops() {
-    for (name, hop) in
-        [("nano", 2187), ("micro", 729), ("mcu", 2187), ("3^9", 2187), ("2^13", 1024)]
-    {
+    for (name, hop) in [
+        ("nano", 2187),
+        ("micro", 729),
+        ("mcu", 2187),
+        ("3^9", 2187),
+        ("2^13", 1024),
+        ("melcnn-speech", 2400),
+    ] {
         let arch = preset(name, 5).unwrap();
         for levels in [1, 3, 20] {
             check(&arch, hop, levels, 7, &[100, 3000]);
@@ -195,9 +206,11 @@ proptest! {
     fn sharing_changes_nothing(
         arch in arches(), hop in 1..200u32, whole_strides in any::<bool>(), levels in 1..8usize,
         seed in any::<u32>(), cuts in prop::collection::vec(0..300usize, 0..6),
-        kinds in prop::collection::vec(0..3usize, 8),
+        kinds in prop::collection::vec(0..3usize, 8), mel in any::<bool>(),
     ) {
         let mut arch = arch;
+        // Only frames are long enough for a spectrum.
+        arch.stem.mel = mel && arch.stem.kernel >= 30;
         for (block, kind) in arch.blocks.iter_mut().zip(kinds) {
             block.kind = [BlockKind::Basic, BlockKind::Res1, BlockKind::Res2][kind];
         }

@@ -16,6 +16,7 @@ use super::chain::{Chain, Layer, Unit};
 use super::columns::Columns;
 use super::failed;
 use super::gate::GateColumns;
+use super::mel::{Mel, MelColumns};
 use super::peaks::{Map, PeakColumns};
 use super::residual::{Residual, ResidualColumns};
 
@@ -35,6 +36,7 @@ impl Stage {
     fn new(unit: &Unit, runs: [usize; 3], zeros: usize) -> TractResult<Self> {
         match unit {
             Unit::Layer(layer) => Self::of_layer(layer, runs),
+            Unit::Mel(mel) => Self::of_mel(mel, runs[0]),
             Unit::Residual(block) => Self::of_residual(block, runs, zeros),
             Unit::Gate(_) | Unit::Peaks(_) => bail!("gates and global maxima need a whole window"),
         }
@@ -82,6 +84,18 @@ impl Stage {
         model.select_output_outlets(&outputs)?;
         let state = model.into_runnable()?.spawn()?;
         Ok(Self { state, groups: stage })
+    }
+
+    /// Spectra have no edges, as nothing is padded.
+    fn of_mel(mel: &Arc<Mel>, columns: usize) -> TractResult<Self> {
+        let op = MelColumns { mel: Arc::clone(mel), columns, margin: (0, 0) };
+        let shape = [op.reach(), 1];
+        let mut model = TypedModel::default();
+        let source = model.add_source("samples", f32::fact(shape))?;
+        let outputs = model.wire_node("spectra", op, &[source])?;
+        model.select_output_outlets(&outputs)?;
+        let state = model.into_runnable()?.spawn()?;
+        Ok(Self { state, groups: vec![(0..1, shape)] })
     }
 
     /// Computes the columns of the runs.
@@ -206,6 +220,10 @@ impl Tail {
             let made = match unit {
                 Unit::Layer(layer) => {
                     let op = Columns { layer: Arc::clone(layer), runs: vec![columns], margin };
+                    model.wire_node(name, op, &[value])?
+                }
+                Unit::Mel(mel) => {
+                    let op = MelColumns { mel: Arc::clone(mel), columns, margin };
                     model.wire_node(name, op, &[value])?
                 }
                 Unit::Residual(block) => {

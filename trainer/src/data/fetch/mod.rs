@@ -2,10 +2,11 @@
 //!
 //! [`fetch`] works in steps, one module each: `download` gets the archive with the system's `curl` and goes on where
 //! an earlier attempt stopped, its checksum is compared, `unpack` puts its files into a new folder, `subset` removes those of them
-//! that belong to a larger data set only.
+//! that belong to a larger data set only, `content` looks at the recordings where there is no checksum.
 //!
 //! `curl` and `gzip` are on nearly every computer. No HTTP client in Rust speaks TLS without C or assembly code.
 
+mod content;
 mod download;
 #[cfg(test)]
 mod server;
@@ -41,13 +42,28 @@ pub struct Published {
     /// Where the data set is a part of what the archive holds: the column of the table `contains` that says `True` of its
     /// recordings.
     pub subset: Option<&'static str>,
+    /// Where there is no fixed archive: what the recordings are like that the table `contains` names.
+    pub recordings: Option<Recordings>,
 }
+
+/// What every recording of a data set is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// Samples a second.
+    pub rate_hz: u32,
+    /// Its length, in seconds.
+    pub seconds: u32,
+}
+
+/// ESC-50: every clip was cut or padded to one length.
+const FIVE_SECONDS: Recordings = Recordings { rate_hz: 44_100, seconds: 5 };
 
 /// All data sets that can be fetched.
 ///
 /// Checksums of Speech Commands: as published with TensorFlow Datasets. ESC-50 is an archive that GitHub makes of a repository at
 /// one commit. The commit settles the files in it, but not the bytes of the archive: GitHub makes it anew and does not promise the
-/// same compression again. So there is no checksum to compare but the archive's own one (the CRC-32 of gzip).
+/// same compression again. So there is no checksum to compare but the archive's own one (the CRC-32 of gzip); instead every
+/// recording that the table names must be there, decode, and have the rate and length of all of them.
 pub const PUBLISHED: &[Published] = &[
     Published {
         name: "speech-commands-v0.01",
@@ -58,6 +74,7 @@ pub const PUBLISHED: &[Published] = &[
         wrapped: false,
         contains: "testing_list.txt",
         subset: None,
+        recordings: None,
     },
     Published {
         name: "speech-commands-v0.02",
@@ -68,6 +85,7 @@ pub const PUBLISHED: &[Published] = &[
         wrapped: false,
         contains: "testing_list.txt",
         subset: None,
+        recordings: None,
     },
     Published {
         name: "esc50",
@@ -78,6 +96,7 @@ pub const PUBLISHED: &[Published] = &[
         wrapped: true,
         contains: "meta/esc50.csv",
         subset: None,
+        recordings: Some(FIVE_SECONDS),
     },
     Published {
         name: "esc10",
@@ -88,6 +107,7 @@ pub const PUBLISHED: &[Published] = &[
         wrapped: true,
         contains: "meta/esc50.csv",
         subset: Some("esc10"),
+        recordings: Some(FIVE_SECONDS),
     },
 ];
 
@@ -117,15 +137,13 @@ pub enum FetchError {
     },
     /// The archive is not the published one.
     #[error(
-        "{url}: is not the published archive (SHA-256 {found} instead of {wanted}); it was deleted, try again or name another place with `--url`"
+        "{url}: is not the published archive ({reason}); it was deleted, try again or name another place with `--url`"
     )]
-    Checksum {
+    NotPublished {
         /// What was asked for.
         url: String,
-        /// What it should be.
-        wanted: String,
-        /// What it is.
-        found: String,
+        /// What it is and should be.
+        reason: String,
     },
     /// The archive cannot be unpacked.
     #[error("{}: {reason}", path.display())]
@@ -159,7 +177,7 @@ impl FetchError {
 pub enum Step {
     /// So many bytes have come, of so many if that is known.
     Download(u64, Option<u64>),
-    /// The checksum is computed.
+    /// The checksum is computed, or recordings are decoded.
     Check,
     /// So many files are unpacked.
     Unpack(u64),
@@ -184,32 +202,52 @@ pub fn fetch(
     let archive = parent.join(format!("{}.download", published.name));
     download::download(url, &archive, &mut |done, total| progress(Step::Download(done, total)))?;
     progress(Step::Check);
-    if let Some(wanted) = published.sha256 {
-        let found = sha256(&archive)?;
-        if found != wanted {
-            std::fs::remove_file(&archive).map_err(FetchError::io(&archive))?;
-            let (url, wanted) = (url.to_owned(), wanted.to_owned());
-            return Err(FetchError::Checksum { url, wanted, found });
-        }
+    let done = compare(published, url, &archive)
+        .and_then(|()| make(published, url, &archive, out, progress));
+    // A wrong archive would be gone on with.
+    if matches!(done, Ok(()) | Err(FetchError::NotPublished { .. })) {
+        std::fs::remove_file(&archive).map_err(FetchError::io(&archive))?;
     }
+    done
+}
+
+/// Compares the archive with its checksum, if it has one.
+fn compare(published: &Published, url: &str, archive: &Path) -> Result<(), FetchError> {
+    let Some(wanted) = published.sha256 else { return Ok(()) };
+    let found = sha256(archive)?;
+    if found != wanted {
+        let reason = format!("SHA-256 {found} instead of {wanted}");
+        return Err(FetchError::NotPublished { url: url.to_owned(), reason });
+    }
+    Ok(())
+}
+
+/// Makes the folder `out` of an archive, complete or not at all.
+fn make(
+    published: &Published,
+    url: &str,
+    archive: &Path,
+    out: &Path,
+    progress: &mut dyn FnMut(Step),
+) -> Result<(), FetchError> {
     let mut failed = None;
     let made = files::new_folder(out, |folder| {
-        fill(published, &archive, folder, progress).map_err(|error| {
+        fill(published, url, archive, folder, progress).map_err(|error| {
             failed = Some(error);
             // Stands for the error above, which keeps its own words.
             super::DataError::BadOption(String::new())
         })
     });
-    match (made, failed) {
-        (_, Some(error)) => return Err(error),
-        (made, None) => made?,
+    match failed {
+        Some(error) => Err(error),
+        None => made.map_err(Into::into),
     }
-    std::fs::remove_file(&archive).map_err(FetchError::io(&archive))
 }
 
 /// Puts what belongs to the data set into `folder`.
 fn fill(
     published: &Published,
+    url: &str,
     archive: &Path,
     folder: &Path,
     progress: &mut dyn FnMut(Step),
@@ -224,6 +262,10 @@ fn fill(
     }
     if let Some(column) = published.subset {
         progress(Step::Keep(subset::keep(archive, folder, published.contains, column)?));
+    }
+    if let Some(expected) = published.recordings {
+        progress(Step::Check);
+        content::check(folder, expected, url)?;
     }
     Ok(())
 }

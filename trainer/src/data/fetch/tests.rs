@@ -5,9 +5,9 @@ use rand::Rng as _;
 use super::server::{Answer, Server};
 use super::*;
 
-/// A data set whose archive is `bytes`.
+/// A data set in the layout of ESC-50 of which only the checksum of the archive counts.
 fn published(sha256: Option<&'static str>) -> Published {
-    Published { name: "test", sha256, ..PUBLISHED[2] }
+    Published { name: "test", sha256, recordings: None, ..PUBLISHED[2] }
 }
 
 /// It cannot be compressed, so that its size is known.
@@ -138,9 +138,47 @@ fn a_part_of_an_archive_is_a_data_set_of_its_own() {
 }
 
 #[test]
+fn recordings_are_looked_at_where_there_is_no_checksum() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, sound) = (dir.path().join("folder"), dir.path().join("sound.wav"));
+    let wav = |seconds: usize, rate_hz: u32| {
+        let samples = vec![0.25; seconds * rate_hz as usize];
+        audio::write_wav_i16(&sound, &samples, rate_hz).unwrap();
+        fs::read(&sound).unwrap()
+    };
+    let good = wav(1, 8000);
+    let expected = Recordings { rate_hz: 8000, seconds: 1 };
+    let wanted = Published { recordings: Some(expected), ..published(None) };
+    let fetched = |table: &str, second: Option<&[u8]>| {
+        let first = ("top/audio/1.wav", good.as_slice());
+        let mut files = vec![("top/meta/esc50.csv", table.as_bytes()), first];
+        files.extend(second.map(|bytes| ("top/audio/2.wav", bytes)));
+        let server = Server::new(&unpack::tests::tar_gz(&files), &[Answer::Rest]);
+        run(&wanted, &server.url(), &folder.join("out"))
+    };
+    let table = "filename,fold,category\n1.wav,1,dog\n2.wav,1,rain\n";
+    for (table, second, told) in [
+        (table, None, "(audio/2.wav: no such file)"),
+        (table, Some(b"text".to_vec()), "(audio/2.wav: not an audio file "),
+        (table, Some(wav(2, 8000)), "(audio/2.wav: lasts 2.00 s instead of 1 s)"),
+        (table, Some(wav(1, 16_000)), "(audio/2.wav: has 16000 Hz instead of 8000 Hz)"),
+        ("filename,fold\n", Some(good.clone()), "(line 1 of its table: has no column `category`)"),
+    ] {
+        let message = fetched(table, second.as_deref()).unwrap_err();
+        assert!(message.contains("is not the published archive"), "{message}");
+        assert!(message.contains(told) && !message.contains('\n'), "{message}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left");
+    }
+    let steps = fetched(table, Some(&good)).unwrap();
+    assert_eq!(steps.last(), Some(&Step::Check));
+    assert_eq!(fs::read(folder.join("out/audio/2.wav")).unwrap(), good);
+}
+
+#[test]
 fn names_are_unique_and_checksums_whole() {
     for (index, published) in PUBLISHED.iter().enumerate() {
         assert!(PUBLISHED[..index].iter().all(|other| other.name != published.name));
         assert!(published.sha256.is_none_or(|sha256| sha256.len() == 64));
+        assert!(published.sha256.is_some() || published.recordings.is_some());
     }
 }

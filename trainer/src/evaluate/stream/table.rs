@@ -52,38 +52,56 @@ fn write_composition(out: &mut String, streams: &Streams) -> Result {
 /// Settings of the decision core.
 #[must_use]
 pub fn decision(decision: &DecisionDefaults, labels: &[String], rate_hz: u32) -> String {
-    let DecisionDefaults { hop, smoothing, min_count, release, suppression, .. } = decision;
-    let DecisionDefaults { cooldowns, gate, thresholds, .. } = decision;
-    let ms = |samples: u32| f64::from(samples) * 1000.0 / f64::from(rate_hz.max(1));
-    let thresholds = labels.iter().zip(thresholds);
+    let cooldowns = match cooldowns(decision, labels, rate_hz) {
+        own if own.is_empty() => String::new(),
+        own => format!("cooldowns: {}; ", own.join(", ")),
+    };
+    let thresholds = labels.iter().zip(&decision.thresholds);
     let thresholds: Vec<String> = thresholds
         .filter_map(|(label, threshold)| Some(format!("{label} {:.3}", (*threshold)?)))
         .collect();
-    let mut more = String::new();
-    if *min_count > 1 {
-        let _ = write!(more, "minimum count {min_count}, ");
-    }
-    if *release < 1.0 {
-        let _ = write!(more, "release at {release:.2} of the threshold, ");
-    }
-    if let Some(db) = GateLevel::decibels(*gate) {
-        let _ = write!(more, "gate {db:.1} dB, ");
-    }
-    let cooldowns: Vec<String> = labels
-        .iter()
-        .zip(cooldowns)
-        .filter(|(_, cooldown)| *cooldown > suppression)
-        .map(|(label, cooldown)| format!("{label} {:.0} ms", ms(*cooldown)))
-        .collect();
-    if !cooldowns.is_empty() {
-        let _ = write!(more, "cooldowns: {}; ", cooldowns.join(", "));
-    }
     format!(
-        "hop {:.0} ms, smoothing {smoothing}, suppression {:.0} ms, {more}thresholds: {}\n",
-        ms(*hop),
-        ms(*suppression),
+        "{}, {cooldowns}thresholds: {}\n",
+        settings(decision, rate_hz).join(", "),
         thresholds.join(", "),
     )
+}
+
+/// The settings that all classes share: hop, smoothing and suppression, and of the others those that are used.
+#[must_use]
+pub fn settings(decision: &DecisionDefaults, rate_hz: u32) -> Vec<String> {
+    let DecisionDefaults { hop, smoothing, min_count, release, suppression, .. } = *decision;
+    let mut items = vec![
+        format!("hop {:.0} ms", ms(hop, rate_hz)),
+        format!("smoothing {smoothing}"),
+        format!("suppression {:.0} ms", ms(suppression, rate_hz)),
+    ];
+    if min_count > 1 {
+        items.push(format!("minimum count {min_count}"));
+    }
+    if release < 1.0 {
+        items.push(format!("release at {release:.2} of the threshold"));
+    }
+    if decision.warm_up > 0 {
+        items.push(format!("warm-up {} windows", decision.warm_up));
+    }
+    if let Some(db) = GateLevel::decibels(decision.gate) {
+        items.push(format!("gate {db:.1} dB"));
+    }
+    items
+}
+
+/// The classes with a cooldown that is longer than the suppression.
+#[must_use]
+pub fn cooldowns(decision: &DecisionDefaults, labels: &[String], rate_hz: u32) -> Vec<String> {
+    let own = labels.iter().zip(&decision.cooldowns);
+    let longer = own.filter(|(_, cooldown)| **cooldown > decision.suppression);
+    longer.map(|(label, cooldown)| format!("{label} {:.0} ms", ms(*cooldown, rate_hz))).collect()
+}
+
+/// Samples as milliseconds.
+fn ms(samples: u32, rate_hz: u32) -> f64 {
+    f64::from(samples) * 1000.0 / f64::from(rate_hz.max(1))
 }
 
 /// A rate with what its hours can carry.
@@ -239,6 +257,19 @@ fn percent(share: Share) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_are_not_used_are_left_out() {
+        let labels = ["go", "stop"].map(str::to_owned);
+        let usual = DecisionDefaults::for_labels(&labels, 16_000);
+        let told = |settings: &DecisionDefaults| decision(settings, &labels, 16_000);
+        let plain =
+            "hop 137 ms, smoothing 3, suppression 1000 ms, thresholds: go 0.600, stop 0.600\n";
+        assert_eq!(told(&usual), plain);
+        let more = DecisionDefaults { min_count: 2, cooldowns: vec![32_000, 0], ..usual };
+        let middle = "ms, minimum count 2, cooldowns: go 2000 ms; thresholds: go";
+        assert!(told(&more).contains(middle), "{}", told(&more));
+    }
 
     #[test]
     fn no_rate_is_told_that_the_hours_cannot_carry() {

@@ -7,7 +7,8 @@ use tract_onnx::pb::ModelProto;
 
 use super::super::LIMIT_ELEMENTS;
 use super::super::peaks::Peaks;
-use super::{Chain, Shape, Unit, Walk};
+use super::walk::Walk;
+use super::{Chain, Shape, Unit};
 
 /// Reads the layers of a network one after the other.
 pub(super) struct Reader<'a> {
@@ -46,6 +47,8 @@ impl<'a> Reader<'a> {
             let block = self.walk.residual(sizes.in_channels)?;
             (block.gate.is_some() == kind.gate().is_some()).then_some(())?;
             Unit::Residual(Arc::new(block))
+        } else if index == 0 && arch.stem.mel {
+            Unit::Mel(Arc::new(self.walk.mel()?))
         } else {
             Unit::Layer(Arc::new(self.walk.layer()?))
         };

@@ -1,33 +1,42 @@
-//! Products and requantisation with the vectors of x86-64.
+//! Products with the vectors of x86-64.
 // Indices, not iterators: the compiler keeps sums in registers only if it unrolls the loops over them.
-#![allow(unsafe_code, clippy::needless_range_loop)]
+#![allow(clippy::needless_range_loop)]
 
 use core::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_epi64,
-    _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512,
-    _mm512_mask_blend_epi32, _mm512_max_epi32, _mm512_min_epu64, _mm512_mul_epu32,
-    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_slli_epi64,
-    _mm512_sllv_epi64, _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi64,
+    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm256_storeu_si256, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512,
+    _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
-use super::pack::BLOCK;
-use super::{Machine, Scales, plain};
+use super::super::Machine;
+use super::super::pack::BLOCK;
 
-/// Rows of inputs of 8 bits times all blocks.
-pub(super) fn bytes(inputs: &[u8], step: usize, row: usize, weights: &[i8], sums: &mut [i32]) {
+/// Rows of inputs of 8 bits (0 to 127) times all blocks.
+pub(crate) fn bytes(
+    machine: Machine,
+    inputs: &[u8],
+    step: usize,
+    row: usize,
+    weights: &[i8],
+    sums: &mut [i32],
+) {
     let width = weights.len() / row;
     let count = check(inputs.len(), step, row, width, sums.len());
+    let at = Place { step, row, width, count };
+    let (weights, out) = (weights.as_ptr().cast(), sums.as_mut_ptr());
     // SAFETY: `Machine` says that the instructions are there; `check` that inputs and sums hold all rows;
     // weights are whole blocks of rows.
     unsafe {
-        let at = Place { step, row, width, count };
-        rows::<true>(inputs.as_ptr(), weights.as_ptr().cast(), sums.as_mut_ptr(), &at);
+        match machine {
+            Machine::Avx512Vnni => rows::<true>(inputs.as_ptr(), weights, out, &at),
+            _ => rows_avx2::<true>(inputs.as_ptr(), weights, out, &at),
+        }
     }
 }
 
 /// Rows of inputs of 16 bits times all blocks.
-pub(super) fn words(
+pub(crate) fn words(
     machine: Machine,
     inputs: &[i16],
     step: usize,
@@ -43,7 +52,7 @@ pub(super) fn words(
     unsafe {
         match machine {
             Machine::Avx512Vnni => rows::<false>(inputs, weights.as_ptr().cast(), out, &at),
-            _ => rows_avx2(inputs, weights.as_ptr().cast(), out, &at),
+            _ => rows_avx2::<false>(inputs, weights.as_ptr().cast(), out, &at),
         }
     }
 }
@@ -151,9 +160,14 @@ unsafe fn tile<const BYTES: bool, const R: usize, const B: usize>(
 }
 
 /// # Safety
-/// As for [`rows`], on a machine with AVX2, for words.
+/// As for [`rows`], on a machine with AVX2.
 #[target_feature(enable = "avx2")]
-unsafe fn rows_avx2(inputs: *const u8, weights: *const u8, sums: *mut i32, at: &Place) {
+unsafe fn rows_avx2<const BYTES: bool>(
+    inputs: *const u8,
+    weights: *const u8,
+    sums: *mut i32,
+    at: &Place,
+) {
     for block in 0..at.width / BLOCK {
         let mut row = 0;
         while row < at.count {
@@ -162,37 +176,45 @@ unsafe fn rows_avx2(inputs: *const u8, weights: *const u8, sums: *mut i32, at: &
                 let weights = weights.add(block * BLOCK * at.row);
                 let inputs = inputs.add(row * at.step);
                 let sums = sums.add(row * at.width + block * BLOCK);
-                row += match at.count - row {
-                    6.. => tile_avx2::<6>(inputs, weights, sums, at),
-                    3.. => tile_avx2::<3>(inputs, weights, sums, at),
-                    _ => tile_avx2::<1>(inputs, weights, sums, at),
+                // Of bytes fewer rows: their products need two registers more.
+                row += match (BYTES, at.count - row) {
+                    (false, 6..) => tile_avx2::<BYTES, 6>(inputs, weights, sums, at),
+                    (true, 4..) => tile_avx2::<BYTES, 4>(inputs, weights, sums, at),
+                    (_, 3..) => tile_avx2::<BYTES, 3>(inputs, weights, sums, at),
+                    (_, _) => tile_avx2::<BYTES, 1>(inputs, weights, sums, at),
                 };
             }
         }
     }
 }
 
+/// As [`tile`], of a single block. Two products of bytes together fit in 16 bits, as inputs are 0 to 127.
+///
 /// # Safety
 /// As for [`rows_avx2`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn tile_avx2<const R: usize>(
+unsafe fn tile_avx2<const BYTES: bool, const R: usize>(
     inputs: *const u8,
     weights: *const u8,
     sums: *mut i32,
     at: &Place,
 ) -> usize {
+    let ones = _mm256_set1_epi16(1);
     let mut totals = [[_mm256_setzero_si256(); 2]; R];
     for t in (0..at.row).step_by(4) {
-        // SAFETY: t is a pair of the row, of which a block has two vectors.
+        // SAFETY: t is a group of the row, of which a block has two vectors.
         unsafe {
             let weights = weights.add(BLOCK * t).cast::<__m256i>();
             let weights = [_mm256_loadu_si256(weights), _mm256_loadu_si256(weights.add(1))];
             for r in 0..R {
-                let pair = inputs.add(r * at.step + t).cast::<i32>().read_unaligned();
-                let pair = _mm256_set1_epi32(pair);
+                let group = inputs.add(r * at.step + t).cast::<i32>().read_unaligned();
+                let group = _mm256_set1_epi32(group);
                 for half in 0..2 {
-                    let products = _mm256_madd_epi16(weights[half], pair);
+                    let products = match BYTES {
+                        true => _mm256_madd_epi16(_mm256_maddubs_epi16(group, weights[half]), ones),
+                        false => _mm256_madd_epi16(group, weights[half]),
+                    };
                     totals[r][half] = _mm256_add_epi32(totals[r][half], products);
                 }
             }
@@ -208,67 +230,4 @@ unsafe fn tile_avx2<const R: usize>(
         }
     }
     R
-}
-
-/// See [`plain::pool_and_requantize`].
-pub(super) fn pool_and_requantize(
-    machine: Machine,
-    first: &mut [i32],
-    rest: &[i32],
-    scales: &Scales,
-    limit: i32,
-) {
-    if machine != Machine::Avx512Vnni {
-        return plain::pool_and_requantize(first, rest, scales, limit);
-    }
-    let width = first.len();
-    let Scales { biases, multipliers, shifts } = scales;
-    assert!(width.is_multiple_of(BLOCK) && rest.len().is_multiple_of(width));
-    assert!(biases.len() == width && multipliers.len() == width && shifts.len() == width);
-    // SAFETY: the machine has AVX-512, and all slices hold whole vectors, as checked above.
-    unsafe { pool_avx512(first, rest, scales, limit) };
-}
-
-/// # Safety
-/// The machine has AVX-512; rows, biases, multipliers and shifts have as many elements as `first`, a multiple
-/// of 16.
-#[target_feature(enable = "avx512f")]
-unsafe fn pool_avx512(first: &mut [i32], rest: &[i32], scales: &Scales, limit: i32) {
-    let width = first.len();
-    let limit = _mm512_set1_epi64(limit.into());
-    for at in (0..width).step_by(BLOCK) {
-        // SAFETY: `at` is the start of a whole vector in all of them.
-        unsafe {
-            let load = |from: *const i32| _mm512_loadu_si512(from.cast::<__m512i>());
-            let mut largest = load(first.as_ptr().add(at));
-            for row in (0..rest.len()).step_by(width) {
-                largest = _mm512_max_epi32(largest, load(rest.as_ptr().add(row + at)));
-            }
-            let sum = _mm512_add_epi32(largest, load(scales.biases.as_ptr().add(at)));
-            let sum = _mm512_max_epi32(sum, _mm512_setzero_si512());
-            let multipliers = load(scales.multipliers.as_ptr().add(at));
-            let shifts = load(scales.shifts.as_ptr().add(at).cast());
-            let even = requantize(sum, multipliers, shifts, limit);
-            let odd = requantize(
-                _mm512_srli_epi64::<32>(sum),
-                _mm512_srli_epi64::<32>(multipliers),
-                _mm512_srli_epi64::<32>(shifts),
-                limit,
-            );
-            let both = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64::<32>(odd));
-            _mm512_storeu_si512(first.as_mut_ptr().add(at).cast::<__m512i>(), both);
-        }
-    }
-}
-
-/// The low halves of eight lanes: `(sum · multiplier + half) >> shift`, at most `limit`.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn requantize(sum: __m512i, multiplier: __m512i, shift: __m512i, limit: __m512i) -> __m512i {
-    let low = _mm512_set1_epi64(0xFFFF_FFFF);
-    let shift = _mm512_and_si512(shift, low);
-    let one = _mm512_set1_epi64(1);
-    let half = _mm512_sllv_epi64(one, _mm512_sub_epi64(shift, one));
-    let product = _mm512_add_epi64(_mm512_mul_epu32(sum, multiplier), half);
-    _mm512_min_epu64(_mm512_srlv_epi64(product, shift), limit)
 }

@@ -1,22 +1,19 @@
-//! Products and requantisation with the vectors of 64-bit ARM (NEON, which every such machine has, and SDOT).
+//! Products with NEON and with SDOT.
 // Indices, not iterators: the compiler keeps sums in registers only if it unrolls the loops over them.
-#![allow(unsafe_code, clippy::needless_range_loop)]
+#![allow(clippy::needless_range_loop)]
 
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vcombine_s32, vdupq_n_s32, vget_high_s32, vget_low_s16,
-    vget_low_s32, vld1q_s8, vld1q_s16, vld1q_s32, vmaxq_s32, vminq_s32, vmlal_high_n_s16,
-    vmlal_n_s16, vmovl_s32, vmull_s32, vnegq_s64, vqmovn_s64, vreinterpretq_s8_s32, vrshlq_s64,
-    vst1q_s32,
+    int8x16_t, int32x4_t, vdupq_n_s32, vget_low_s16, vld1q_s8, vld1q_s16, vmlal_high_n_s16,
+    vmlal_n_s16, vreinterpretq_s8_s32, vst1q_s32,
 };
 
-use super::Scales;
-use super::pack::BLOCK;
+use super::super::pack::BLOCK;
 
 /// Vectors of four sums in a block.
 const VECTORS: usize = BLOCK / 4;
 
 /// Rows of inputs of 16 bits times all blocks, the weights of one input after the other.
-pub(super) fn words(inputs: &[i16], step: usize, row: usize, weights: &[i16], sums: &mut [i32]) {
+pub(crate) fn words(inputs: &[i16], step: usize, row: usize, weights: &[i16], sums: &mut [i32]) {
     let at = Place::new(inputs.len(), step, row, weights.len(), sums.len());
     // SAFETY: every such machine has NEON; `Place` says that inputs, weights and sums hold all rows.
     unsafe {
@@ -34,7 +31,7 @@ pub(super) fn words(inputs: &[i16], step: usize, row: usize, weights: &[i16], su
 /// Rows of inputs of 8 bits (0 to 127) times all blocks, in groups of four inputs.
 ///
 /// The machine has to have the instruction SDOT.
-pub(super) fn bytes(inputs: &[u8], step: usize, row: usize, weights: &[i8], sums: &mut [i32]) {
+pub(crate) fn bytes(inputs: &[u8], step: usize, row: usize, weights: &[i8], sums: &mut [i32]) {
     let at = Place::new(inputs.len(), step, row, weights.len(), sums.len());
     // SAFETY: the caller looked for SDOT; `Place` as above.
     unsafe {
@@ -178,34 +175,6 @@ unsafe fn store<const R: usize>(totals: &[[int32x4_t; VECTORS]; R], sums: *mut i
         for v in 0..VECTORS {
             // SAFETY: as the caller says.
             unsafe { vst1q_s32(sums.add(r * at.width + 4 * v), totals[r][v]) };
-        }
-    }
-}
-
-/// See [`super::plain::pool_and_requantize`].
-pub(super) fn pool_and_requantize(first: &mut [i32], rest: &[i32], scales: &Scales, limit: i32) {
-    let width = first.len();
-    let Scales { biases, multipliers, shifts } = scales;
-    assert!(width.is_multiple_of(4) && rest.len().is_multiple_of(width));
-    assert!(biases.len() == width && multipliers.len() == width && shifts.len() == width);
-    for at in (0..width).step_by(4) {
-        // SAFETY: every such machine has NEON; `at` is the start of a whole vector in all slices.
-        unsafe {
-            let mut largest = vld1q_s32(first.as_ptr().add(at));
-            for row in (0..rest.len()).step_by(width) {
-                largest = vmaxq_s32(largest, vld1q_s32(rest.as_ptr().add(row + at)));
-            }
-            let sum = vaddq_s32(largest, vld1q_s32(biases.as_ptr().add(at)));
-            let sum = vmaxq_s32(sum, vdupq_n_s32(0));
-            let multiplier = vld1q_s32(multipliers.as_ptr().add(at));
-            let shift = vld1q_s32(shifts.as_ptr().add(at).cast());
-            // A shift to the left by less than nothing is one to the right, here with rounding up of halves.
-            let low = vmull_s32(vget_low_s32(sum), vget_low_s32(multiplier));
-            let low = vrshlq_s64(low, vnegq_s64(vmovl_s32(vget_low_s32(shift))));
-            let high = vmull_s32(vget_high_s32(sum), vget_high_s32(multiplier));
-            let high = vrshlq_s64(high, vnegq_s64(vmovl_s32(vget_high_s32(shift))));
-            let both = vcombine_s32(vqmovn_s64(low), vqmovn_s64(high));
-            vst1q_s32(first.as_mut_ptr().add(at), vminq_s32(both, vdupq_n_s32(limit)));
         }
     }
 }
