@@ -1,6 +1,7 @@
 //! The steps of loading, one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use models::arch::Task;
@@ -17,13 +18,18 @@ use super::{
     Recording, SourceFormat, SplitScheme, decode, esc50,
 };
 
+/// What stands before the names of noise in the hash of the data: the folder may be named as a class
+/// is, or be that of the hard negatives. No other name has two slashes in a row.
+const NOISE: &str = "noise//";
+
 /// Loads a data set; `progress` is told how many recordings of how many are decoded.
 ///
 /// The result depends on the options and the recordings alone, not on the number of threads.
 ///
 /// # Errors
 /// A folder that is none or holds no classes, words that are not there, lists that contradict
-/// themselves, a class too small to split, and with `strict` broken or missing recordings.
+/// themselves, a class too small to split, hard negatives or noise that are not there, and with `strict`
+/// broken or missing recordings.
 pub fn load(
     options: &DataOptions,
     progress: &mut dyn FnMut(usize, usize),
@@ -34,10 +40,10 @@ pub fn load(
         Some((scan, tagged)) => (scan, Some(tagged)),
         None => (scan::scan(&options.dir)?, None),
     };
-    let negatives =
-        options.hard_negatives.as_deref().map(scan::tree).transpose()?.unwrap_or_default();
-    let mut reader = Reader::new(options, &scan, negatives.len(), progress);
-    let background = reader.background()?;
+    let negatives = below(options.hard_negatives.as_deref())?;
+    let noise = below(options.noise_data.as_deref())?;
+    let mut reader = Reader::new(options, &scan, negatives.len() + noise.len(), progress);
+    let background = reader.background(&noise)?;
     let silence = options.silence && !background.is_empty() && tagged.is_none();
     let classes = match &tagged {
         // The class of a clip with tags follows from them.
@@ -55,7 +61,7 @@ pub fn load(
         Some(dir) => {
             let class = |name: &str| classes.labels.iter().position(|label| label == name);
             Negatives::new(
-                named(reader.decode(&negatives)?),
+                named(reader.decode(&negatives, "")?),
                 dir,
                 class(UNKNOWN).or(class(SILENCE)).filter(|_| tagged.is_none()),
                 tagged.as_ref().map(Tagged::none).unwrap_or_default(),
@@ -115,6 +121,11 @@ fn check(options: &DataOptions) -> Result<(), DataError> {
     Ok(())
 }
 
+/// Recordings at any depth below a folder, if there is one to look into.
+fn below(dir: Option<&Path>) -> Result<Vec<Found>, DataError> {
+    dir.map_or_else(|| Ok(Vec::new()), scan::tree)
+}
+
 /// A recording that could be decoded, and its samples.
 type Sound<'f> = (&'f Found, Arc<[i16]>);
 
@@ -140,27 +151,45 @@ impl<'a> Reader<'a> {
     fn new(
         options: &'a DataOptions,
         scan: &'a Scan,
-        negatives: usize,
+        others: usize,
         progress: &'a mut dyn FnMut(usize, usize),
     ) -> Self {
         let (digests, left_out, formats) = Default::default();
         let files: usize = scan.folders.iter().map(|folder| folder.files.len()).sum();
-        let total = scan.background.len() + files + negatives;
+        let total = scan.background.len() + files + others;
         Self { options, scan, total, done: 0, progress, digests, left_out, formats }
     }
 
-    fn background(&mut self) -> Result<Background, DataError> {
-        let recordings = named(self.decode(&self.scan.background)?);
-        let DataOptions { window, rate_hz, strict, .. } = *self.options;
+    /// The data set's background, and `noise` to train with.
+    fn background(&mut self, noise: &[Found]) -> Result<Background, DataError> {
+        let DataOptions { window, rate_hz, .. } = *self.options;
+        let recordings = named(self.decode(&self.scan.background, "")?);
         let (background, short) = Background::new(recordings, window, rate_hz);
-        if let (true, Some(Broken { name, reason })) = (strict, short.first()) {
+        self.leave_out(short, "")?;
+        let recordings = named(self.decode(noise, NOISE)?);
+        let (background, short) = background.with_noise(recordings, window, rate_hz);
+        self.leave_out(short, NOISE)?;
+        if let (Some(dir), None) = (&self.options.noise_data, background.noise().next()) {
+            return Err(DataError::BadOption(format!(
+                "{}: noise needs recordings of at least {:.2} s; of {} here none can be used",
+                dir.display(),
+                window as f64 / f64::from(rate_hz),
+                noise.len()
+            )));
+        }
+        Ok(background)
+    }
+
+    /// Takes recordings that are too short for their use out of the account; `prefix` as for `decode`.
+    fn leave_out(&mut self, short: Vec<Broken>, prefix: &str) -> Result<(), DataError> {
+        if let (true, Some(Broken { name, reason })) = (self.options.strict, short.first()) {
             return Err(DataError::Broken { name: name.clone(), reason: reason.clone() });
         }
         for broken in &short {
-            self.digests.remove(&broken.name);
+            self.digests.remove(&format!("{prefix}{}", broken.name));
         }
         self.left_out.extend(short);
-        Ok(background)
+        Ok(())
     }
 
     fn clips(&mut self, classes: &Classes) -> Result<Vec<Clip>, DataError> {
@@ -179,12 +208,16 @@ impl<'a> Reader<'a> {
             let tags = Arc::default();
             Some(Clip { name: found.name.clone(), class, tags, speaker, samples })
         };
-        let decoded = self.decode(&files)?;
+        let decoded = self.decode(&files, "")?;
         Ok(decoded.into_iter().filter_map(clip).collect())
     }
 
-    /// The samples of those recordings that are sound.
-    fn decode<'f>(&mut self, found: &'f [Found]) -> Result<Vec<Sound<'f>>, DataError> {
+    /// The samples of those recordings that are sound; `prefix` stands before their names in the hash.
+    fn decode<'f>(
+        &mut self,
+        found: &'f [Found],
+        prefix: &str,
+    ) -> Result<Vec<Sound<'f>>, DataError> {
         let DataOptions { rate_hz, strict, .. } = *self.options;
         let before = self.done;
         let progress = |done| (self.progress)(before + done, self.total);
@@ -194,7 +227,7 @@ impl<'a> Reader<'a> {
         for (found, result) in found.iter().zip(results) {
             match result {
                 Ok(decoded) => {
-                    self.digests.insert(found.name.clone(), decoded.digest);
+                    self.digests.insert(format!("{prefix}{}", found.name), decoded.digest);
                     *self.formats.entry(decoded.format).or_default() += 1;
                     sound.push((found, decoded.samples));
                 }

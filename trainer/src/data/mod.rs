@@ -76,10 +76,13 @@ pub struct DataOptions {
     pub fold: u8,
     /// Folder of recordings, at any depth, of anything but the classes.
     pub hard_negatives: Option<PathBuf>,
+    /// Folder of recordings of noise, at any depth, to train with besides the background.
+    pub noise_data: Option<PathBuf>,
 }
 
 impl DataOptions {
-    /// All folders as classes, a split found by itself, seed 0, lenient, with silence, without hard negatives.
+    /// All folders as classes, a split found by itself, seed 0, lenient, with silence, without hard negatives and further
+    /// noise.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, rate_hz: u32, window: usize) -> Self {
         Self {
@@ -93,6 +96,7 @@ impl DataOptions {
             strict: false,
             silence: true,
             hard_negatives: None,
+            noise_data: None,
         }
     }
 }
@@ -163,7 +167,7 @@ pub struct Dataset {
     pub folds: u8,
     /// The split used, never [`SplitScheme::Auto`].
     pub split: SplitScheme,
-    /// SHA-256 over the names and samples of clips, background and hard negatives, as hex.
+    /// SHA-256 over the names and samples of clips, background, noise and hard negatives, as hex.
     pub data_sha256: String,
     /// SHA-256 over the three lists of names, as hex.
     pub split_sha256: String,
@@ -212,7 +216,7 @@ impl Dataset {
         self.unknown_class().into_iter().chain(self.silence_class()).collect()
     }
 
-    /// Bytes that the samples of clips, background and hard negatives take.
+    /// Bytes that the samples of clips, background, noise and hard negatives take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let parts = if self.split == SplitScheme::None { &Part::ALL[..1] } else { &Part::ALL };

@@ -20,22 +20,25 @@ impl Dataset {
     /// least one; none where the class has no background to be cut from.
     #[must_use]
     pub fn silence_count(&self, part: Part) -> usize {
-        match self.silence_class() {
-            Some(_) if !self.background.is_empty() => {
-                ((self.clips(part).len() + OTHERS_PER_SILENCE / 2) / OTHERS_PER_SILENCE).max(1)
-            }
-            _ => 0,
+        if self.cut_silence().is_none() {
+            return 0;
         }
+        ((self.clips(part).len() + OTHERS_PER_SILENCE / 2) / OTHERS_PER_SILENCE).max(1)
+    }
+
+    /// Class of silence, if there is background that its clips can be cut from.
+    fn cut_silence(&self) -> Option<usize> {
+        self.silence_class().filter(|_| !self.background.is_empty())
     }
 
     /// `count` clips of silence, one window long, drawn from the part's own stretch of the
-    /// background at random gains; some are digital silence.
+    /// background, in training from its noise too, at random gains; some are digital silence.
     ///
     /// The same seed gives the same clips, and more of them begin with the same. Empty where
     /// there is no silence class or no background.
     #[must_use]
     pub fn silence_clips(&self, part: Part, count: usize, seed: u64) -> Vec<Clip> {
-        let Some(class) = self.silence_class() else { return Vec::new() };
+        let Some(class) = self.cut_silence() else { return Vec::new() };
         let one = |index: usize| {
             let mut rng = draw::rng(seed, "silence", &[part as u64, index as u64]);
             let gain_db: f32 = rng.random_range(GAIN_DB.0..=GAIN_DB.1);

@@ -149,3 +149,72 @@ fn hard_negatives_are_the_unknown_class_and_part_of_the_hash() {
     let error = load(&DataOptions { words: None, ..with }, &mut |_, _| ()).unwrap_err();
     assert!(error.to_string().contains("neither"), "{error}");
 }
+
+#[test]
+fn noise_is_for_training_alone_and_part_of_the_hash() {
+    let dir = three_words();
+    tone(dir.path(), "_background_noise_/hum.wav", 2.0);
+    let parent = tempdir().unwrap();
+    // Named as a folder of the data set and a recording in it.
+    let noise = parent.path().join("up");
+    tone(&noise, "00.wav", 1.0);
+    tone(&noise, "deeper/01.wav", 0.5);
+    tone(&noise, "click.wav", 0.2);
+    let with = DataOptions { noise_data: Some(noise.clone()), ..options(dir.path()) };
+    let (without, data) = (loaded(&options(dir.path())), loaded(&with));
+    for part in Part::ALL {
+        assert_eq!(data.clips(part), without.clips(part));
+        assert_eq!(data.silence_count(part), without.silence_count(part));
+        let silence = [&data, &without].map(|data| data.silence_clips(part, 20, 3));
+        assert_eq!(silence[0] == silence[1], part != Part::Training);
+    }
+    assert_eq!((&data.labels, &data.split_sha256), (&without.labels, &without.split_sha256));
+    let rate = RATE_HZ as usize;
+    let training = data.background.samples(Part::Training);
+    assert_eq!(training, without.background.samples(Part::Training) + rate + rate / 2);
+    assert_eq!(data.memory_bytes(), without.memory_bytes() + 2 * (rate + rate / 2));
+    let reason = "lasts 0.20 s, noise needs at least 0.25 s";
+    let click = Broken { name: "up/click.wav".to_owned(), reason: reason.to_owned() };
+    assert_eq!(data.left_out, [click]);
+    let error = load(&DataOptions { strict: true, ..with.clone() }, &mut |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("up/click.wav"), "{error}");
+
+    let mut hashes = vec![without.data_sha256, data.data_sha256];
+    tone(&noise, "00.wav", 1.5);
+    hashes.push(loaded(&with).data_sha256);
+    tone(dir.path(), "up/00.wav", 0.3);
+    hashes.push(loaded(&with).data_sha256);
+    // The same recordings as hard negatives: neither use hides the other.
+    let words = Some(vec!["up".to_owned()]);
+    let both = DataOptions { words, hard_negatives: Some(noise), ..with };
+    hashes.push(loaded(&both).data_sha256);
+    hashes.push(loaded(&DataOptions { noise_data: None, ..both }).data_sha256);
+    for (index, hash) in hashes.iter().enumerate() {
+        assert!(!hashes[..index].contains(hash), "{index}");
+    }
+}
+
+#[test]
+fn noise_makes_no_silence_where_there_is_no_background() {
+    let dir = three_words();
+    let noise = tempdir().unwrap();
+    tone(noise.path(), "hum.wav", 0.2);
+    let noise_data = Some(noise.path().to_path_buf());
+    let with = DataOptions { noise_data, ..options(dir.path()) };
+    let error = load(&with, &mut |_, _| ()).unwrap_err().to_string();
+    let reason = "noise needs recordings of at least 0.25 s; of 1 here none can be used";
+    assert!(error.ends_with(reason), "{error}");
+    tone(noise.path(), "hum.wav", 1.0);
+    let data = loaded(&with);
+    assert_eq!(data.labels, ["down", "stop", "up"]);
+    assert!(data.background.crop(Part::Training, 0, WINDOW).is_some());
+    // Recordings of silence are clips as any others; none are made.
+    words(dir.path(), &[SILENCE], 10);
+    let data = loaded(&with);
+    assert_eq!(data.silence_class(), Some(3));
+    for part in Part::ALL {
+        assert_eq!(data.silence_count(part), 0);
+        assert_eq!(data.silence_clips(part, 3, 0), []);
+        assert!(data.clips(part).iter().any(|clip| clip.class == 3));
+    }
+}
