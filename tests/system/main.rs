@@ -11,6 +11,7 @@ mod int8;
 mod kinds;
 mod look;
 mod negatives;
+mod noise;
 mod onnx;
 mod resume;
 mod streams;

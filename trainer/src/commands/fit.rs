@@ -49,6 +49,10 @@ pub struct FitArgs {
     /// kept (after the true detections were removed): a fifth of an epoch's clips are cut from it.
     #[arg(long, value_name = "DIR")]
     hard_negatives: Option<PathBuf>,
+    /// Folder of recordings of noise, at any depth, such as that of the place where the model will listen: mixed into
+    /// training clips besides `_background_noise_`, and where the data set has that, a source of `_silence_` as well.
+    #[arg(long, value_name = "DIR")]
+    noise_data: Option<PathBuf>,
     /// Set of training defaults.
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
@@ -143,6 +147,7 @@ impl FitArgs {
         for (key, flag, path) in [
             ("data", "--data", &self.data),
             ("hard_negatives", "--hard-negatives", &self.hard_negatives),
+            ("noise_data", "--noise-data", &self.noise_data),
             ("from", "--from", &self.from),
         ] {
             let Some(path) = path else { continue };
@@ -205,9 +210,9 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
         );
     }
     let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
-    if !config.hard_negatives.as_os_str().is_empty() {
-        options.hard_negatives = Some(config.hard_negatives.clone());
-    }
+    let named = |dir: &Path| (!dir.as_os_str().is_empty()).then(|| dir.to_path_buf());
+    options.hard_negatives = named(&config.hard_negatives);
+    options.noise_data = named(&config.noise_data);
     let data = data_common::load(&options)?;
     // What `auto` has found, so that evaluation finds the same.
     config.split = data.split;
@@ -253,6 +258,15 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
                 "note: {detections} of them are named as detections of `runtime --save-triggers`; those that were right must not be there, for they are trained on as no word (docs/STREAMING.md, Learning from mistakes)"
             ));
         }
+    }
+    let noise: Vec<usize> = data.background.noise().map(<[i16]>::len).collect();
+    if !noise.is_empty() {
+        let seconds = noise.iter().sum::<usize>() as f64 / f64::from(data.rate_hz);
+        say(&format!(
+            "{}: {} recordings of noise, {seconds:.0} s",
+            run.config.noise_data.display(),
+            noise.len()
+        ));
     }
     let table = run.model.arch.layers()?;
     say(&format!(

@@ -45,6 +45,9 @@ pub struct FitConfig {
     pub hard_negatives: PathBuf,
     /// Share of them in an epoch's clips.
     pub hard_negative_share: f64,
+    /// Folder of recordings of noise, at any depth, for training besides the data set's background: mixed into
+    /// clips, and a source of silence. Empty: none.
+    pub noise_data: PathBuf,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Seed of every random draw.
@@ -140,6 +143,7 @@ impl FitConfig {
             silence: true,
             hard_negatives: PathBuf::new(),
             hard_negative_share: 0.2,
+            noise_data: PathBuf::new(),
             device: DeviceChoice::Auto,
             seed: 0,
             recipe,
@@ -193,7 +197,8 @@ impl FitConfig {
         }
     }
 
-    /// How to load the data set for a network's input, without hard negatives: they are for training alone.
+    /// How to load the data set for a network's input, without hard negatives and further noise: they are for
+    /// training alone.
     #[must_use]
     pub fn data_options(&self, rate_hz: u32, window: usize) -> DataOptions {
         DataOptions {
@@ -330,8 +335,8 @@ mod tests {
     #[test]
     fn a_written_configuration_reads_back() {
         for recipe in [Recipe::Modern, Recipe::Paper, Recipe::FewShot] {
-            let (words, from) = (vec!["a".into()], "run".into());
-            let config = FitConfig { words, from, ..FitConfig::of_recipe(recipe) };
+            let (words, from, noise_data) = (vec!["a".into()], "run".into(), "place".into());
+            let config = FitConfig { words, from, noise_data, ..FitConfig::of_recipe(recipe) };
             assert_eq!(from_text(&config.to_toml(), "").unwrap(), config);
             assert_eq!(FitConfig::parse(&config.to_toml(), Path::new("a")).unwrap(), config);
         }
