@@ -179,7 +179,8 @@ impl Subject {
         let start = Instant::now();
         let device = self.compute.training_device();
         let tensor = |data: TensorData| Tensor::<2>::from_data(data, &device);
-        let dropout = Dropout { seed: 0, step: self.seconds.len() as u64, share: DROPOUT, ..Dropout::NONE };
+        let dropout =
+            Dropout { seed: 0, step: self.seconds.len() as u64, share: DROPOUT, ..Dropout::NONE };
         let windows = tensor(self.windows.clone());
         let (logits, statistics) = self.net.forward_train(windows, &dropout, &self.compute);
         let batch = self.windows.shape()[0];

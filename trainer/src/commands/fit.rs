@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use super::presets::architecture;
 use super::{data_common, qat, transfer};
-use crate::data::SplitScheme;
+use crate::data::{Placement, SplitScheme};
 use crate::evaluate::predict::score_name;
 use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
@@ -214,6 +214,12 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
     options.hard_negatives = named(&config.hard_negatives);
     options.noise_data = named(&config.noise_data);
     let data = data_common::load(&options)?;
+    let none = data.none_classes();
+    if config.augment.cut > 0.0 && (none.is_empty() || data.placement == Placement::Anywhere) {
+        bail!(
+            "augment.cut: words that are cut off become the class _unknown_ or _silence_, and this data set has neither, or no words; leave it out, choose `--words`, or add background recordings"
+        );
+    }
     // What `auto` has found, so that evaluation finds the same.
     config.split = data.split;
     let run = match (&args.qat, &source) {

@@ -5,6 +5,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::config::{Augment, FitConfig};
+use super::cut;
 use crate::data::{Clip, Dataset, I16_SCALE, Part, Placement};
 use crate::draw::{self, ChaCha8Rng};
 
@@ -17,8 +18,8 @@ pub struct Batch {
     pub targets: Vec<f32>,
     /// The class that has the largest share of each target.
     pub classes: Vec<usize>,
-    /// Which windows are of hard negatives: no word, but whether that is `_unknown_` or `_silence_` is left
-    /// to the network.
+    /// Which windows are of hard negatives, or of words that are cut off: no word, but whether that is `_unknown_` or
+    /// `_silence_` is left to the network.
     pub negative: Vec<bool>,
 }
 
@@ -111,10 +112,15 @@ impl<'a> Epoch<'a> {
         let mut batch = Batch {
             windows: vec![0.0; size * window],
             targets: vec![0.0; size * classes],
-            classes: places.clone().map(|place| self.clip(place).class).collect(),
+            classes: places
+                .clone()
+                .map(|place| self.cut_class(place).unwrap_or_else(|| self.clip(place).class))
+                .collect(),
             negative: places
                 .clone()
-                .map(|place| self.order[place] >= self.negatives_from)
+                .map(|place| {
+                    self.order[place] >= self.negatives_from || self.cut_class(place).is_some()
+                })
                 .collect(),
         };
         batch
@@ -132,13 +138,27 @@ impl<'a> Epoch<'a> {
         listed.get(index).unwrap_or_else(|| &self.drawn[index - listed.len()])
     }
 
+    /// The class that the word at `place` becomes, if it is cut off.
+    fn cut_class(&self, place: usize) -> Option<usize> {
+        let share = self.config.augment.cut;
+        if share == 0.0 || self.order[place] >= self.data.train.len() {
+            return None;
+        }
+        let none = self.data.none_classes();
+        let is_word = !none.contains(&self.clip(place).class);
+        let mut rng = draw::rng(self.config.seed, "cut", &[u64::from(self.number), place as u64]);
+        let is_cut = is_word && rng.random::<f64>() < share;
+        none.first().copied().filter(|_| is_cut)
+    }
+
     /// Writes the window and target of the clip at `place`.
     fn example(&self, place: usize, window: &mut [f32], target: &mut [f32]) {
         let index = [u64::from(self.number), place as u64];
         let mut rng = draw::rng(self.config.seed, "augment", &index);
         let augment = &self.config.augment;
         let clip = self.clip(place);
-        self.load(clip, window, &mut rng);
+        let cut_class = self.cut_class(place);
+        self.load(clip, window, cut_class.is_some(), &mut rng);
         // A class spreads over all of them, a tag over having it and not having it.
         let spread = if clip.tags.is_empty() { target.len() } else { 2 };
         let smoothing = self.config.label_smoothing / spread as f32;
@@ -148,13 +168,16 @@ impl<'a> Epoch<'a> {
             share = rng.random_range(0.0..augment.mixup) as f32;
             let other = self.clip(rng.random_range(0..self.order.len()));
             let mut second = vec![0.0; window.len()];
-            self.load(other, &mut second, &mut rng);
+            self.load(other, &mut second, false, &mut rng);
             for (own, other) in window.iter_mut().zip(&second) {
                 *own = *own * (1.0 - share) + other * share;
             }
             add(other, share * certain, target);
         }
-        add(clip, (1.0 - share) * certain, target);
+        match cut_class {
+            Some(class) => target[class] += (1.0 - share) * certain,
+            None => add(clip, (1.0 - share) * certain, target),
+        }
         target.iter_mut().for_each(|value| *value += smoothing);
         tilt(window, symmetric(&mut rng, augment.tilt) as f32);
         self.add_noise(window, &mut rng);
@@ -165,8 +188,8 @@ impl<'a> Epoch<'a> {
         scale(window, decibels(gain));
     }
 
-    /// The clip, or of a scene any part of it, at a random speed and place in the window.
-    fn load(&self, clip: &Clip, window: &mut [f32], rng: &mut ChaCha8Rng) {
+    /// The clip, or of a scene any part of it, at a random speed and place in the window, which may cut it off.
+    fn load(&self, clip: &Clip, window: &mut [f32], is_cut: bool, rng: &mut ChaCha8Rng) {
         let Augment { shift_ms, speed_percent, .. } = self.config.augment;
         let speed = 1.0 + symmetric(rng, speed_percent) / 100.0;
         let shift = symmetric(rng, shift_ms) / 1000.0 * f64::from(self.data.rate_hz);
@@ -176,6 +199,10 @@ impl<'a> Epoch<'a> {
             let start = rng.random_range(0..=samples.len() - length);
             samples = &samples[start..start + length];
         }
+        let shift = match is_cut {
+            true => cut::shift(samples, self.data.rate_hz, window.len(), speed, rng),
+            false => shift,
+        };
         place(samples, window, speed, shift);
     }
 
@@ -234,7 +261,7 @@ pub fn centre_i16(samples: &[i16], window: &mut [i16]) {
 
 /// Puts a clip, `speed` times as fast, into the middle of a window moved by `shift` samples.
 /// Between samples it is interpolated linearly.
-fn place(samples: &[i16], window: &mut [f32], speed: f64, shift: f64) {
+pub(super) fn place(samples: &[i16], window: &mut [f32], speed: f64, shift: f64) {
     let centre = (samples.len() as f64 - speed * window.len() as f64) / 2.0;
     let start = (centre - shift * speed).round();
     let at = |index: f64| -> f32 {

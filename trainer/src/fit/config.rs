@@ -100,6 +100,9 @@ pub struct Augment {
     pub snr_high_db: f64,
     /// Largest share of a second clip mixed in, with its label (mixup).
     pub mixup: f64,
+    /// Share of words that the window's end cuts off, so that at most half of their sound is left: they are trained on as no
+    /// word, as most windows of a stream hold parts of words.
+    pub cut: f64,
     /// Of mel spectra: largest change of all frequencies, either way, in per cent, as voices of other size have
     /// (vocal tract length perturbation).
     pub stretch_percent: f64,
@@ -166,6 +169,7 @@ impl FitConfig {
                 snr_low_db: 3.0,
                 snr_high_db: 40.0,
                 mixup: 0.0,
+                cut: 0.0,
                 stretch_percent: 0.0,
                 mask_bands: 0.0,
                 mask_frames: 0.0,
@@ -264,6 +268,7 @@ impl FitConfig {
         check(share(augment.polarity), "augment.polarity: must be in 0 to 1")?;
         check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
         check((0.0..=0.5).contains(&augment.mixup), "augment.mixup: must be in 0 to 0.5")?;
+        check((0.0..=0.5).contains(&augment.cut), "augment.cut: must be in 0 to 0.5")?;
         check(
             (0.0..=50.0).contains(&augment.stretch_percent),
             "augment.stretch_percent: must be in 0 to 50",
@@ -293,6 +298,7 @@ impl Augment {
             snr_low_db: 0.0,
             snr_high_db: 0.0,
             mixup: 0.0,
+            cut: 0.0,
             stretch_percent: 0.0,
             mask_bands: 0.0,
             mask_frames: 0.0,

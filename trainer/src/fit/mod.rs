@@ -16,6 +16,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod config;
 mod config_toml;
+mod cut;
 mod frozen;
 pub(crate) mod loss;
 pub mod progress;
