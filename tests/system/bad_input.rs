@@ -72,6 +72,9 @@ fn configurations_with_mistakes() {
         "`nano`",
         "melcnn-speech",
     ]);
+    std::fs::write(&config, "preset = 'nano'\naugment.cut = 0.1\nsilence = false").unwrap();
+    run("trainer", "fit --config {} --data {} --out {}", &[&config, &data, &out])
+        .fails_with(&["augment.cut", "_unknown_ or _silence_"]);
     assert!(!out.exists(), "nothing is written");
 }
 

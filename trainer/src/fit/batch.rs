@@ -315,7 +315,7 @@ fn rms(samples: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{loaded, magnatagatune, options};
+    use crate::data::fixtures::{loaded, magnatagatune, options, tone, words};
     use crate::fit::config::Recipe;
 
     #[test]
@@ -365,6 +365,40 @@ mod tests {
         let mixed = targets(&FitConfig { augment: mixed, ..plain });
         assert!(mixed.iter().all(|t| t[0] == 95), "all of them have the first tag");
         assert!(mixed.iter().any(|t| (10..90).contains(&t[2])));
+    }
+
+    #[test]
+    fn words_that_are_cut_off_are_no_words() {
+        let dir = tempfile::tempdir().unwrap();
+        words(dir.path(), &["down", "up"], 40);
+        tone(dir.path(), "_background_noise_/hum.wav", 3.0);
+        let data = loaded(&options(dir.path()));
+        let silence = data.silence_class().unwrap();
+        let config = |cut| FitConfig {
+            label_smoothing: 0.0,
+            batch: data.train.len(),
+            augment: Augment { cut, ..Augment::none() },
+            ..FitConfig::of_recipe(Recipe::Modern)
+        };
+        let (whole, cut) = (config(0.0), config(0.5));
+        let whole = Epoch::new(&data, &whole, 0).batch(0);
+        assert!(whole.negative.iter().all(|negative| !negative));
+        let batch = Epoch::new(&data, &cut, 0).batch(0);
+        let (mut count, classes) = (0, data.labels.len());
+        let rows = batch.windows.chunks_exact(data.window).zip(batch.targets.chunks_exact(classes));
+        for (index, (window, target)) in rows.enumerate() {
+            let quiet = window.iter().filter(|sample| sample.abs() < 1e-3).count();
+            let class = batch.classes[index];
+            assert_eq!(target[class], 1.0);
+            if batch.negative[index] {
+                assert!(class == silence && quiet >= data.window / 2, "{quiet}");
+                count += 1;
+            } else {
+                assert_eq!(class, whole.classes[index]);
+            }
+        }
+        let share = f64::from(count) / batch.negative.len() as f64;
+        assert!((0.25..0.65).contains(&share), "{share}");
     }
 
     #[test]
