@@ -278,7 +278,8 @@ fn connected(
     let mut optimizer = AdamWConfig::new().with_weight_decay(WEIGHT_DECAY).init();
     let mut best = (f64::INFINITY, layers.clone(), 0);
     for epoch in 1..=options.epochs {
-        let dropout = Dropout { seed: options.seed, step: u64::from(epoch), share: DROPOUT, ..Dropout::NONE };
+        let dropout =
+            Dropout { seed: options.seed, step: u64::from(epoch), share: DROPOUT, ..Dropout::NONE };
         let loss = train.loss(layers.forward(train.x.clone(), Some((&dropout, compute))));
         let gradients = GradientsParams::from_module(&mut loss.backward(), &layers);
         layers = optimizer.step(LEARNING_RATE, layers, gradients);
