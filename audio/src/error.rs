@@ -39,7 +39,7 @@ pub enum AudioError {
         source: io::Error,
     },
     /// The first bytes are those of no container this crate reads.
-    #[error("{}: not an audio file (no WAV, FLAC, Ogg or MP3 header found)", path.display())]
+    #[error("{}: not an audio file (no WAV, FLAC, Ogg or MP3 header found); convert it to one of these", path.display())]
     NotAudio {
         /// The file or pipe.
         path: PathBuf,

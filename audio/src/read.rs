@@ -77,7 +77,7 @@ mod tests {
         assert!(matches!(read(&path, 16_000), Err(AudioError::Empty { .. })));
         std::fs::write(&path, "this is a text file, whatever its name").unwrap();
         let message = read(&path, 16_000).unwrap_err().to_string();
-        let expected = "x.wav: not an audio file (no WAV, FLAC, Ogg or MP3 header found)";
+        let expected = "x.wav: not an audio file (no WAV, FLAC, Ogg or MP3 header found); convert it to one of these";
         assert!(message.ends_with(expected), "{message}");
         write_wav_i16(&path, &[], 16_000).unwrap();
         assert!(matches!(read(&path, 16_000), Err(AudioError::Empty { .. })));
