@@ -8,7 +8,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use super::config::{Augment, FitConfig};
-use super::cut;
+use super::{cut, room};
 use crate::data::{Clip, Dataset, I16_SCALE, Part, Placement};
 use crate::draw::{self, ChaCha8Rng};
 
@@ -183,6 +183,9 @@ impl<'a> Epoch<'a> {
         }
         target.iter_mut().for_each(|value| *value += smoothing);
         tilt(window, symmetric(&mut rng, augment.tilt) as f32);
+        if augment.equalise_db > 0.0 || augment.reverb > 0.0 {
+            room::record(window, self.data.rate_hz, augment, &mut rng);
+        }
         self.add_noise(window, &mut rng);
         if rng.random::<f64>() < augment.polarity {
             scale(window, -1.0);

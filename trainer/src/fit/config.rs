@@ -90,6 +90,10 @@ pub struct Augment {
     /// Largest change of the spectrum's tilt, either way: the weight of the sample before in a
     /// two-tap filter, as another microphone would change it.
     pub tilt: f64,
+    /// Largest gain of a random equaliser at any frequency, either way, in decibels, as other microphones have.
+    pub equalise_db: f64,
+    /// Share of clips that are made to sound in a random room.
+    pub reverb: f64,
     /// Share of clips whose polarity is reversed.
     pub polarity: f64,
     /// Share of clips that background noise is mixed into.
@@ -164,6 +168,8 @@ impl FitConfig {
                 gain_low_db: -26.0,
                 gain_high_db: 6.0,
                 tilt: 0.4,
+                equalise_db: 0.0,
+                reverb: 0.0,
                 polarity: 0.5,
                 noise: 0.6,
                 snr_low_db: 3.0,
@@ -265,6 +271,11 @@ impl FitConfig {
             "augment.gain_low_db, augment.gain_high_db: must be in -60 to 60, the low one first",
         )?;
         check((0.0..=0.9).contains(&augment.tilt), "augment.tilt: must be in 0 to 0.9")?;
+        check(
+            (0.0..=30.0).contains(&augment.equalise_db),
+            "augment.equalise_db: must be in 0 to 30",
+        )?;
+        check(share(augment.reverb), "augment.reverb: must be in 0 to 1")?;
         check(share(augment.polarity), "augment.polarity: must be in 0 to 1")?;
         check(share(augment.noise), "augment.noise: must be in 0 to 1")?;
         check((0.0..=0.5).contains(&augment.mixup), "augment.mixup: must be in 0 to 0.5")?;
@@ -293,6 +304,8 @@ impl Augment {
             gain_low_db: 0.0,
             gain_high_db: 0.0,
             tilt: 0.0,
+            equalise_db: 0.0,
+            reverb: 0.0,
             polarity: 0.0,
             noise: 0.0,
             snr_low_db: 0.0,

@@ -1,7 +1,7 @@
 //! Training: from a data set and a configuration to a run folder.
 //!
 //! 1. [`config`] settles every number of the training and keeps it beside the weights.
-//! 2. [`batch`] turns clips into augmented batches.
+//! 2. [`batch`] turns clips into augmented batches; `cut` and `room` are two of the changes.
 //! 3. [`train`] runs epochs of steps, which make the `loss` smaller; [`schedule`] sets their learning rate;
 //!    `average` keeps the mean of their weights, `frozen` trains a classifier alone.
 //! 4. [`checkpoint`] keeps the whole state in one file that is never half-written.
@@ -20,6 +20,7 @@ mod cut;
 mod frozen;
 pub(crate) mod loss;
 pub mod progress;
+mod room;
 pub mod run;
 pub mod schedule;
 pub mod source;
