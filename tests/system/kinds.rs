@@ -43,7 +43,7 @@ fn baselines_go_from_fit_to_the_runtime() {
     let folder = tempfile::tempdir().unwrap();
     let sound = folder.path().join("stream.wav");
     sounds::write(&sound, &sounds::stream(&["rise", "fall"]).0);
-    for preset in ["framecnn-speech", "melcnn-speech"] {
+    for preset in ["framecnn-speech", "melcnn-speech", "rese2-multi-melcnn-speech-reduced"] {
         let (out, model) = (folder.path().join(preset), folder.path().join("model"));
         fit(preset, &data, &out);
         let export = run("trainer", "export {} --out {}", &[&out, &model]);

@@ -16,6 +16,7 @@ mod onnx;
 mod resume;
 mod streams;
 mod tags;
+mod teachers;
 mod trained;
 mod transfer;
 mod whole_path;

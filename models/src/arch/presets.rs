@@ -9,7 +9,8 @@ const MUSIC_RATE_HZ: u32 = 22_050;
 
 /// The names to choose from: first the narrow networks from the smallest to the largest, then the papers'. Besides
 /// these, [`preset`] takes any `M^N` (for example `3^9`), every network of `KIND-multi-TASK` without `-multi`, and
-/// every one whose gates have α = 16 with `-reduced` for α = 1/8, and `framecnn-TASK` with `-256` or `-1024` for filters
+/// every one whose gates have α = 16 with `-reduced` for α = 1/8, `KIND[-multi]-melcnn-TASK` (such as `res2-melcnn-speech`)
+/// for these blocks on mel spectra, and `framecnn-TASK` with `-256` or `-1024` for filters
 /// of another length than 512 samples.
 pub const PRESETS: &[&str] = &[
     "nano",
@@ -136,7 +137,8 @@ fn edge(name: &str, classes: u16) -> Option<ArchSpec> {
     })
 }
 
-/// `KIND[-multi]-TASK[-reduced]`: the networks of the paper that compares kinds of blocks.
+/// `KIND[-multi]-TASK[-reduced]`: the networks of the paper that compares kinds of blocks. With `melcnn-` before the task
+/// they read mel spectra.
 fn of_kind(name: &str, classes: u16) -> Option<ArchSpec> {
     let (name, alpha) = match name.strip_suffix("-reduced") {
         Some(name) => (name, REDUCED),
@@ -156,7 +158,10 @@ fn of_kind(name: &str, classes: u16) -> Option<ArchSpec> {
         return None;
     }
     let (levels, rest) = rest.strip_prefix("multi-").map_or((1, rest), |rest| (3, rest));
-    let mut spec = task(rest, classes)?;
+    let mut spec = match rest.starts_with("melcnn-") && kind != BlockKind::Basic {
+        true => baseline(rest, classes)?,
+        false => task(rest, classes)?,
+    };
     spec.blocks.iter_mut().for_each(|block| block.kind = kind);
     let pooled = spec.blocks.iter().rev().take(levels.into());
     spec.head = Head { channels: pooled.map(|block| block.channels).sum(), levels };
@@ -298,6 +303,17 @@ mod tests {
         }
         for name in ["framecnn", "framecnn-speech-512", "melcnn-speech-256", "melcnn-multi-speech"]
         {
+            assert_eq!(preset(name, 12), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn mel_spectra_go_with_every_kind_of_block() {
+        let spec = preset("rese2-multi-melcnn-speech-reduced", 12).unwrap();
+        assert_eq!((spec.stem, spec.blocks.len()), (Stem::mel(64, 512, 160), 4));
+        assert!(spec.blocks.iter().all(|block| block.kind == BlockKind::ReSe2(REDUCED)));
+        assert_eq!(spec.head, Head { channels: 896, levels: 3 });
+        for name in ["samplecnn-melcnn-speech", "res2-framecnn-speech", "res2-melcnn-speech-256"] {
             assert_eq!(preset(name, 12), None, "{name}");
         }
     }

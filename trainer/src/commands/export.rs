@@ -266,9 +266,9 @@ pub(super) fn metadata(run: &Run) -> ModelMeta {
     let model = &run.model;
     // Where the data lay on the computer that trained is nobody's business: its name is enough.
     let mut config = run.config.clone();
-    for folder in
-        [&mut config.data, &mut config.hard_negatives, &mut config.noise_data, &mut config.from]
-    {
+    let folders =
+        [&mut config.data, &mut config.hard_negatives, &mut config.noise_data, &mut config.from];
+    for folder in folders.into_iter().chain(&mut config.teachers) {
         let nameless = if folder.as_os_str().is_empty() { "" } else { "unnamed" };
         *folder = folder.file_name().map_or_else(|| nameless.into(), PathBuf::from);
     }

@@ -9,13 +9,13 @@ use models::arch::{ArchSpec, Task};
 use toml::{Table, Value};
 
 use super::presets::architecture;
-use super::{data_common, qat, transfer};
+use super::{data_common, qat, teachers, transfer};
 use crate::data::{Placement, SplitScheme};
 use crate::evaluate::predict::score_name;
 use crate::fit::config::Recipe;
 use crate::fit::run::ModelInfo;
 use crate::fit::train::Options;
-use crate::fit::{FitConfig, Run, Stop, fit, progress};
+use crate::fit::{FitConfig, Run, Stop, Teachers, fit, progress};
 use crate::net::{Compute, DeviceChoice, Masks};
 
 /// Arguments of `trainer fit`. What is not given comes from the configuration file, then from the
@@ -53,6 +53,10 @@ pub struct FitArgs {
     /// training clips besides `_background_noise_`, and where the data set has that, a source of `_silence_` as well.
     #[arg(long, value_name = "DIR")]
     noise_data: Option<PathBuf>,
+    /// Learn from the posteriors of this run or exported model (`model.onnx`) as well, which has the same classes;
+    /// may be repeated, then from the mean.
+    #[arg(long, value_name = "RUN|MODEL")]
+    teacher: Vec<PathBuf>,
     /// Set of training defaults.
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
@@ -155,6 +159,12 @@ impl FitArgs {
                 path.to_str().with_context(|| format!("{flag}: the path is not valid UTF-8"))?;
             set(key, Some(Value::String(text.to_owned())));
         }
+        if !self.teacher.is_empty() {
+            let texts = self.teacher.iter().map(|path| path.to_str().map(str::to_owned));
+            let texts: Option<Vec<String>> = texts.collect();
+            let texts = texts.context("--teacher: the path is not valid UTF-8")?;
+            set("teachers", Some(Value::from(texts)));
+        }
         set("preset", self.preset.clone().map(Value::String));
         set("freeze", self.freeze.then_some(Value::Boolean(true)));
         set("clips_per_class", self.clips_per_class.map(integer));
@@ -209,6 +219,7 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
             config.preset
         );
     }
+    let taught = teachers::open(&mut config, args.resume, &compute)?;
     let mut options = config.data_options(arch.sample_rate_hz, arch.window as usize);
     let named = |dir: &Path| (!dir.as_os_str().is_empty()).then(|| dir.to_path_buf());
     options.hard_negatives = named(&config.hard_negatives);
@@ -220,6 +231,8 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
             "augment.cut: words that are cut off become the class _unknown_ or _silence_, and this data set has neither, or no words; leave it out, choose `--words`, or add background recordings"
         );
     }
+    teachers::check(&taught, &config, &arch, &data)?;
+    let taught = Teachers::new(&taught, config.teacher_share);
     // What `auto` has found, so that evaluation finds the same.
     config.split = data.split;
     let run = match (&args.qat, &source) {
@@ -288,7 +301,7 @@ pub(super) fn train(args: &FitArgs, interrupt: &AtomicBool) -> anyhow::Result<(S
         step_log: args.step_log.as_deref(),
         quiet: args.quiet,
     };
-    let stop = fit(&run, &data, &compute, &options)?;
+    let stop = fit(&run, &data, &compute, &taught, &options)?;
     match &stop {
         Stop::Finished(best) => say(&format!(
             "finished; best epoch {}: {} {:.2} % on the validation clips. Next: trainer evaluate {out}, trainer export {out} --out MODEL_DIR",

@@ -22,6 +22,7 @@ pub mod fit_head;
 mod footprint;
 mod presets;
 mod qat;
+mod teachers;
 mod transfer;
 pub mod tune;
 pub mod visualize;

@@ -30,6 +30,9 @@ pub(super) fn configuration(
     table.insert("epochs".to_owned(), Value::Integer(EPOCHS));
     table.insert("learning_rate".to_owned(), Value::Float(RATE * stored.learning_rate));
     table.insert("freeze".to_owned(), Value::Boolean(false));
+    for key in ["teachers", "teachers_sha256"] {
+        table.insert(key.to_owned(), Value::Array(Vec::new()));
+    }
     FitConfig::resolve_over(table, file, flags).map_err(Into::into)
 }
 

@@ -159,6 +159,7 @@ fn streams_share_what_lies_before_the_first_gate() {
         // Behind the stem most of a window's columns feel its edges, or are little work.
         ("framecnn-speech", 2304, &stem),
         ("melcnn-speech", 2400, &stem),
+        ("rese2-multi-melcnn-speech-reduced", 2400, &stem),
     ] {
         let arch = narrow(preset(name, 5).unwrap(), 8);
         let net = network(&arch, 1, &Compute::cpu());

@@ -27,8 +27,8 @@ fn names() -> impl Strategy<Value = String> {
     let general = general.filter(|(m, n)| m.checked_pow(n + 1).is_some_and(fits));
     let general: Vec<String> = general.map(|(m, n)| format!("{m}^{n}")).collect();
     let presets: Vec<String> = PRESETS.iter().map(|&name| name.to_owned()).collect();
-    let mel: Vec<String> =
-        presets.iter().filter(|name| name.starts_with("melcnn-")).cloned().collect();
+    let mel = presets.iter().filter(|name| name.starts_with("melcnn-"));
+    let mel: Vec<String> = mel.flat_map(|name| [name.clone(), format!("res2-{name}")]).collect();
     prop_oneof![
         6 => prop::sample::select(presets),
         1 => prop::sample::select(mel),

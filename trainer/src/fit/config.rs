@@ -23,6 +23,13 @@ pub struct FitConfig {
     pub from: PathBuf,
     /// SHA-256 of the file that those weights came from, as hex.
     pub from_sha256: String,
+    /// Run folders or `model.onnx` files of networks whose posteriors are a part of the targets. Empty: the labels are
+    /// all.
+    pub teachers: Vec<PathBuf>,
+    /// SHA-256 of the files that their weights came from, as hex.
+    pub teachers_sha256: Vec<String>,
+    /// Share of the targets that is the mean of the teachers' posteriors.
+    pub teacher_share: f32,
     /// Whether only the classifier learns: everything before it stays as it came, statistics included.
     pub freeze: bool,
     /// With `freeze`, passes that draw order and augmentation anew; later ones repeat these from memory. 0: all
@@ -140,6 +147,9 @@ impl FitConfig {
             preset: "small".to_owned(),
             from: PathBuf::new(),
             from_sha256: String::new(),
+            teachers: Vec::new(),
+            teachers_sha256: Vec::new(),
+            teacher_share: 0.7,
             freeze: false,
             freeze_passes: 8,
             clips_per_class: 0,
@@ -234,6 +244,11 @@ impl FitConfig {
             !self.freeze || !self.from.as_os_str().is_empty(),
             "freeze: fresh weights are of no use frozen; name a trained network with `--from`",
         )?;
+        check(
+            !self.freeze || self.teachers.is_empty(),
+            "teachers: a classifier that learns alone has no use for them; leave them out, or `freeze`",
+        )?;
+        check((0.0..=1.0).contains(&self.teacher_share), "teacher_share: must be in 0 to 1")?;
         check(self.epochs > 0, "epochs: must be at least 1")?;
         check(
             (2..=4096).contains(&self.batch),

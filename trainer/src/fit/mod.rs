@@ -6,7 +6,7 @@
 //!    `average` keeps the mean of their weights, `frozen` trains a classifier alone.
 //! 4. [`checkpoint`] keeps the whole state in one file that is never half-written.
 //! 5. [`run`] is the folder that all of this goes into; [`progress`] is what the user sees; [`source`] is a trained
-//!    network to start from.
+//!    network to start from, `teacher` some to learn from.
 //!
 //! Every random draw is a function of the seed and of what it is for (epoch, clip, step), so that
 //! a run that was interrupted goes on as if it had not been.
@@ -24,8 +24,10 @@ mod room;
 pub mod run;
 pub mod schedule;
 pub mod source;
+mod teacher;
 pub mod train;
 
 pub use config::FitConfig;
 pub use run::Run;
+pub use teacher::Teachers;
 pub use train::{Stop, fit};

@@ -22,6 +22,7 @@ use super::loss::loss;
 use super::progress::Display;
 use super::run::{Run, RunError};
 use super::schedule::{Verdict, one_cycle};
+use super::teacher::Teachers;
 use crate::data::{Dataset, Part};
 use crate::evaluate::predict::{self, Predictions, score_name};
 use crate::net::{Compute, Dropout, Network};
@@ -53,7 +54,8 @@ pub struct Options<'a> {
     pub quiet: bool,
 }
 
-/// Trains from where the run's last checkpoint stands (or from the start) to its end.
+/// Trains from where the run's last checkpoint stands (or from the start) to its end, on what the labels and the
+/// teachers say.
 ///
 /// # Errors
 /// A checkpoint or log cannot be read or written.
@@ -61,9 +63,10 @@ pub fn fit(
     run: &Run,
     data: &Dataset,
     compute: &Compute,
+    teachers: &Teachers,
     options: &Options<'_>,
 ) -> Result<Stop, RunError> {
-    Trainer::new(run, data, compute, options)?.run()
+    Trainer::new(run, data, compute, teachers, options)?.run()
 }
 
 /// Makes the weights of another network the start of a run that has taken no step yet.
@@ -79,6 +82,7 @@ struct Trainer<'a> {
     run: &'a Run,
     data: &'a Dataset,
     compute: &'a Compute,
+    teachers: &'a Teachers,
     options: &'a Options<'a>,
     net: Network,
     average: Option<Average>,
@@ -95,6 +99,7 @@ impl<'a> Trainer<'a> {
         run: &'a Run,
         data: &'a Dataset,
         compute: &'a Compute,
+        teachers: &'a Teachers,
         options: &'a Options<'a>,
     ) -> Result<Self, RunError> {
         let config = &run.config;
@@ -118,6 +123,7 @@ impl<'a> Trainer<'a> {
             run,
             data,
             compute,
+            teachers,
             options,
             net,
             average,
@@ -211,6 +217,7 @@ impl<'a> Trainer<'a> {
                 (logits, Some(statistics))
             }
         };
+        self.teachers.teach(&mut batch, self.compute);
         let none = self.data.none_classes();
         let (loss, right) = loss(self.net.task(), logits, &mut batch, &none, &device);
         let values: Vec<f32> = loss.clone().into_data().try_to_vec().expect("the loss is one f32");
