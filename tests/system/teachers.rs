@@ -22,7 +22,7 @@ fn networks_teach_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
     // A run and an exported model, which are the same network here.
-    let both = format!("{FIT} --teacher {{}} --epochs 6");
+    let both = format!("{FIT} --teacher {{}} --epochs 12");
     let _ = run("trainer", &both, &[&teacher, &data, &whole, &model]).success();
     let stopped = format!("{both} --max-steps 7");
     let _ = run("trainer", &stopped, &[&teacher, &data, &parts, &model]).success();
@@ -37,7 +37,7 @@ fn networks_teach_each_other() {
     assert!(!published.contains(teacher.to_str().unwrap()), "where the teachers lay is told");
 
     let alone = folder.path().join("alone");
-    fit(&data, &alone, "--epochs 6");
+    fit(&data, &alone, "--epochs 12");
     let losses = |run: &Path| {
         let lines = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
         let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
