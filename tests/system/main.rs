@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod cut;
 mod describe;
 mod features;
 mod fetch;

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    bench, crossval, data_fetch, data_inspect, data_mix, data_negatives, data_stream, data_synth,
-    describe, evaluate, explain, export, features, fit, fit_head, tune, visualize,
+    bench, crossval, data_cut, data_fetch, data_inspect, data_mix, data_negatives, data_stream,
+    data_synth, describe, evaluate, explain, export, features, fit, fit_head, tune, visualize,
 };
 
 /// Train raw-waveform audio classifiers and export them for small computers.
@@ -48,6 +48,8 @@ enum Command {
 enum DataCommand {
     /// Download a public data set from its publisher.
     Fetch(data_fetch::FetchArgs),
+    /// Cut the words out of recordings of any length.
+    Cut(data_cut::CutArgs),
     /// Show what a data set holds and what is broken in it.
     Inspect(data_inspect::InspectArgs),
     /// Make a data set with text-to-speech.
@@ -68,6 +70,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Data(DataCommand::Fetch(args)) => data_fetch::run(&args),
+            Command::Data(DataCommand::Cut(args)) => data_cut::run(&args),
             Command::Data(DataCommand::Inspect(args)) => data_inspect::run(&args),
             Command::Data(DataCommand::Synth(args)) => data_synth::run(&args),
             Command::Data(DataCommand::Stream(args)) => data_stream::run(&args),

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod crossval;
 pub mod data_common;
+pub mod data_cut;
 pub mod data_fetch;
 pub mod data_inspect;
 pub mod data_mix;

@@ -63,13 +63,39 @@ pub(crate) fn sounding(samples: &[f32], rate_hz: u32, range_db: f32) -> Range<us
 /// from that.
 pub(crate) fn sounding_in_noise(samples: &[f32], rate_hz: u32, range_db: f32) -> Range<usize> {
     let levels = levels(samples, rate_hz);
-    let mut sorted = levels.clone();
+    louder_than(above_noise(&levels, range_db), &levels, samples.len(), rate_hz)
+}
+
+/// The stretches of sound in a recording with a background of its own, in their order: frames as
+/// [`sounding_in_noise`] takes them, with pauses of up to `pause` samples inside a stretch. None where all is silent.
+pub(crate) fn stretches(
+    samples: &[f32],
+    rate_hz: u32,
+    range_db: f32,
+    pause: usize,
+) -> Vec<Range<usize>> {
+    let levels = levels(samples, rate_hz);
+    let (threshold, frame) = (above_noise(&levels, range_db), frame_length(rate_hz));
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for (index, _) in levels.iter().enumerate().filter(|&(_, &level)| level > threshold) {
+        let found = index * frame..samples.len().min((index + 1) * frame);
+        match stretches.last_mut() {
+            Some(last) if found.start - last.end <= pause => last.end = found.end,
+            _ => stretches.push(found),
+        }
+    }
+    stretches
+}
+
+/// The level that frames must have to be at most `range_db` quieter than the loudest and to stand out from
+/// the background.
+fn above_noise(levels: &[f32], range_db: f32) -> f32 {
+    let mut sorted = levels.to_vec();
     sorted.sort_by(f32::total_cmp);
     let loudest = sorted.last().copied().unwrap_or(0.0);
     let floor = sorted.get(sorted.len() / FLOOR_QUANTILE).copied().unwrap_or(0.0);
     let threshold = (loudest * factor(-range_db)).max(floor * factor(ABOVE_FLOOR_DB));
-    let threshold = threshold.min(loudest * factor(-LEAST_RANGE_DB));
-    louder_than(threshold, &levels, samples.len(), rate_hz)
+    threshold.min(loudest * factor(-LEAST_RANGE_DB))
 }
 
 fn frame_length(rate_hz: u32) -> usize {
@@ -112,6 +138,19 @@ mod tests {
         assert_eq!(sounding(&[0.0; 1000], 16_000, 30.0), 0..1000);
         assert_eq!(sounding(&[], 16_000, 30.0), 0..0);
         assert_eq!(sounding_in_noise(&[], 16_000, 30.0), 0..0);
+    }
+
+    #[test]
+    fn stretches_end_at_pauses() {
+        // Two words of 0.5 s, 0.5 s apart, over noise.
+        let take = [clip(0.01), clip(0.01)].concat();
+        let words = [4800..12_800, 20_800..28_800];
+        assert_eq!(stretches(&take, 16_000, 30.0, 4000), words);
+        let [first, last] = words;
+        let both = stretches(&take, 16_000, 30.0, 8000);
+        assert_eq!(both.iter().collect::<Vec<_>>(), [&(first.start..last.end)]);
+        assert!(stretches(&[0.0; 1000], 16_000, 30.0, 100).is_empty());
+        assert!(stretches(&[], 16_000, 30.0, 100).is_empty());
     }
 
     #[test]

@@ -9,9 +9,10 @@
 //!
 //! Other ways lead in and out: [`fetch`] gets public data sets, [`synth`] makes a data set with text-to-speech, and
 //! [`stream`] makes a long recording with known words at known places from a data set's test
-//! part, [`mix`] many short ones with several events at once. [`folder`] reads recordings that are no data set.
+//! part, [`mix`] many short ones with several events at once, [`cut`] cuts words out of recordings of any length. [`folder`] reads recordings that are no data set.
 
 mod background;
+pub mod cut;
 mod decode;
 pub(crate) mod digest;
 mod error;
