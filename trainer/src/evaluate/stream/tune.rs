@@ -21,6 +21,9 @@ const SUPPRESSION_MS: [u64; 3] = [500, 1000, 1500];
 const RISE: f32 = 0.005;
 /// The highest threshold.
 const HIGHEST: f32 = 0.995;
+/// How far the thresholds of the classes are drawn to the one that all could share. What a class needs for itself is found
+/// on few commands and fewer false accepts, and holds less of other speakers than of these (docs/STREAMING.md).
+const SHRINKAGE: f32 = 0.7;
 /// Rises at most: from the lowest threshold to the highest.
 const LONGEST_RISE: usize = 200;
 
@@ -112,8 +115,9 @@ fn with_thresholds(
 ) -> Result<Choice, SettingsError> {
     let averaged = streams.average(&decision)?;
     let curve = curves::sweep(&averaged, &decision)?;
-    for (slot, threshold) in decision.thresholds.iter_mut().zip(allot(&curve, allowed)) {
-        *slot = slot.map(|_| threshold);
+    let shared = shared(&curve, allowed);
+    for (slot, own) in decision.thresholds.iter_mut().zip(allot(&curve, allowed)) {
+        *slot = slot.map(|_| thousandths(own + SHRINKAGE * (shared - own)));
     }
     let mut choice = Choice { measured: averaged.measure(&decision)?, decision, allowed };
     // What one class no longer takes another may: classes share the largest posterior and the pause after
@@ -167,6 +171,13 @@ fn allot(curve: &Curve, allowed: u64) -> Vec<f32> {
     thresholds
 }
 
+/// The lowest threshold with at most `allowed` false accepts, were it that of all classes.
+fn shared(curve: &Curve, allowed: u64) -> f32 {
+    let too_many = |point: &curves::Point| point.false_accepts.iter().sum::<u64>() > allowed;
+    let lowest = curve.points.iter().rposition(too_many).map_or(0, |last| last + 1);
+    curve.points.get(lowest).map_or(HIGHEST, |point| point.threshold)
+}
+
 /// The threshold at which a class detects most with at most `spend` false accepts, and how many.
 fn best(curve: &Curve, class: usize, spend: usize) -> (f32, u64) {
     let cheap = |point: &&curves::Point| point.false_accepts[class] <= spend as u64;
@@ -203,6 +214,10 @@ mod tests {
         assert_eq!(allot(&curve, 0), [0.9, 0.8]);
         assert_eq!(allot(&curve, 1), [0.4, 0.8]);
         assert_eq!(allot(&curve, 10), [0.2, 0.4]);
+        assert_eq!(
+            [0, 1, 4, 5, 10].map(|allowed| shared(&curve, allowed)),
+            [0.8, 0.6, 0.6, 0.4, 0.2]
+        );
     }
 
     /// A track of single windows without overlap, each with the posterior of class 0.
