@@ -116,6 +116,11 @@ fn exported_models_are_trained_on() {
     let tuned = folder.path().join("tuned");
     transfer(&model, &data, &tuned, "--epochs 2");
     assert!(accuracy(&tuned, &data) > 0.8);
+    let last = folder.path().join("last");
+    let printed =
+        run("trainer", "export {} --last --out {} --onnx-only", &[&tuned, &last]).success();
+    assert!(printed.contains("the last of 2 epochs"), "{printed}");
+    assert!(accuracy(&last.join("model.onnx"), &data) > 0.8);
     let frozen = folder.path().join("frozen");
     transfer(&model, &data, &frozen, "--epochs 2 --freeze");
     assert!(accuracy(&frozen, &data) > 0.8);

@@ -21,6 +21,10 @@ use crate::fit::checkpoint::replace;
 
 /// A rate that is always judged, beside the wanted one.
 const STRICT_PER_HOUR: f64 = 0.1;
+/// The wanted false accepts an hour.
+const WANTED_PER_HOUR: f64 = 0.5;
+/// Hours of either synthetic source: with both, T is above the 3/0.5 = 6 hours that the wanted rate needs to be stated.
+const SYNTHETIC_HOURS: f64 = 4.0;
 
 /// What streams are made of.
 #[derive(Debug, clap::Args)]
@@ -31,7 +35,7 @@ pub struct StreamArgs {
     /// Folder of other recordings without any command, at any depth: more negatives.
     #[arg(long, value_name = "DIR")]
     noise_data: Option<PathBuf>,
-    /// Hours of synthetic speech, and as many of music-like sound [default: 1].
+    /// Hours of synthetic speech, and as many of music-like sound [default: 4].
     #[arg(long, value_name = "H", value_parser = hours)]
     synthetic_hours: Option<f64>,
     /// Wanted false accepts an hour [default: 0.5].
@@ -57,7 +61,7 @@ impl StreamArgs {
 
     /// The wanted false accepts an hour.
     pub(super) fn false_accepts(&self) -> f64 {
-        self.false_accepts.unwrap_or(0.5)
+        self.false_accepts.unwrap_or(WANTED_PER_HOUR)
     }
 }
 
@@ -142,7 +146,8 @@ impl Subject {
         write: Option<&Path>,
     ) -> anyhow::Result<Streams> {
         let (labels, reported) = (&self.labels, &self.reported());
-        let (seed, synthetic_hours) = (args.seed(), args.synthetic_hours.unwrap_or(1.0));
+        let (seed, synthetic_hours) =
+            (args.seed(), args.synthetic_hours.unwrap_or(SYNTHETIC_HOURS));
         let composer = Composer { data, part, seed, labels, reported, synthetic_hours };
         let folder = args.noise_data.as_deref();
         streams::compose(&composer, folder, write, &self.listener, self.window)

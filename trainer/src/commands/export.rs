@@ -21,7 +21,7 @@ use crate::evaluate::tags::thresholds::tune;
 use crate::export::unfold::unfold;
 use crate::export::{check, fold, onnx};
 use crate::fit::Run;
-use crate::fit::checkpoint::replace;
+use crate::fit::checkpoint::{Progress, replace};
 use crate::net::{Compute, Network};
 use crate::quantize::{Activations, Choice, Quantized, quantize};
 
@@ -34,6 +34,10 @@ pub struct ExportArgs {
     /// from (`fit --from`); may be repeated.
     #[arg(long, value_name = "RUN")]
     average: Vec<PathBuf>,
+    /// The weights that training ended with in place of those of the best epoch: few validation clips choose the epoch
+    /// by chance.
+    #[arg(long, conflicts_with = "average")]
+    last: bool,
     /// Folder for `model.onnx`, `model.q8`, `train.toml` and `quantization.json`, made if it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -46,19 +50,23 @@ pub struct ExportArgs {
     onnx_only: bool,
 }
 
-/// Writes a run's best network as a model.
+/// Writes a run's network as a model.
 ///
 /// # Errors
 /// No run, an unwritable folder, or a model that differs from the network.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let run = Run::open(&args.run)?;
     let compute = Compute::cpu();
-    let (net, progress) = run.best_network(&compute)?;
+    let (net, progress) =
+        if args.last { run.last_network(&compute)? } else { run.best_network(&compute)? };
     let mut meta = metadata(&run);
     let net = averaged(net.valid().without_rounding(), &run, &args.average, &meta, &compute)?;
     for other in &args.average {
         let name = other.file_name().unwrap_or(other.as_os_str());
         writeln!(meta.provenance.config, "# averaged with the weights of {}", name.display())?;
+    }
+    if args.last {
+        writeln!(meta.provenance.config, "# the weights of the last epoch")?;
     }
     let data = data(args, &run)?;
     if let (Task::MultiLabel, Some(data)) = (meta.arch.task, &data) {
@@ -86,13 +94,8 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let config = folder.join("train.toml");
     let text = &meta.provenance.config;
     replace(&config, &[text.as_bytes()]).with_context(|| config.display().to_string())?;
-    let best = progress.best.filter(|_| args.average.is_empty());
-    let best = best.map_or(String::new(), |best| {
-        let (epoch, name) = (best.epoch + 1, score_name(meta.arch.task));
-        format!("epoch {epoch}, {name} {:.2} % on validation; ", 100.0 * best.score)
-    });
     print(&format!(
-        "{}: {} bytes, {} {}; {best}largest difference to the network {difference:.1e}\n",
+        "{}: {} bytes, {} {}; {}largest difference to the network {difference:.1e}\n",
         model.display(),
         bytes.len(),
         meta.labels.len(),
@@ -100,6 +103,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
             Task::MultiClass => "classes",
             Task::MultiLabel => "tags",
         },
+        origin(args, &progress, meta.arch.task),
     ))?;
     if meta.arch.task == Task::MultiLabel {
         print(&thresholds_line(&meta, data.is_some()))?;
@@ -114,6 +118,18 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
             }
             remove_stale(folder)
         }
+    }
+}
+
+/// What is said of the weights: the epoch that they are of.
+fn origin(args: &ExportArgs, progress: &Progress, task: Task) -> String {
+    match progress.best {
+        _ if args.last => format!("the last of {} epochs; ", progress.epoch),
+        Some(best) if args.average.is_empty() => {
+            let (epoch, name) = (best.epoch + 1, score_name(task));
+            format!("epoch {epoch}, {name} {:.2} % on validation; ", 100.0 * best.score)
+        }
+        _ => String::new(),
     }
 }
 

@@ -200,7 +200,23 @@ impl Run {
     /// # Errors
     /// No checkpoint, or a damaged one.
     pub fn best_network(&self, compute: &Compute) -> Result<(Network, Progress), RunError> {
-        let loaded = checkpoint::load(&self.weights()?, self.fresh_network(compute)?, None)?;
+        self.network(&self.weights()?, compute)
+    }
+
+    /// The weights that training ended with, or has come to.
+    ///
+    /// # Errors
+    /// No checkpoint, or a damaged one.
+    pub fn last_network(&self, compute: &Compute) -> Result<(Network, Progress), RunError> {
+        let last = self.last();
+        if !last.exists() {
+            return Err(RunError::NoCheckpoint(self.folder.clone()));
+        }
+        self.network(&last, compute)
+    }
+
+    fn network(&self, at: &Path, compute: &Compute) -> Result<(Network, Progress), RunError> {
+        let loaded = checkpoint::load(at, self.fresh_network(compute)?, None)?;
         Ok((loaded.net, loaded.progress))
     }
 
