@@ -119,7 +119,7 @@ fn exported_models_are_trained_on() {
     let last = folder.path().join("last");
     let printed =
         run("trainer", "export {} --last --out {} --onnx-only", &[&tuned, &last]).success();
-    assert!(printed.contains("the last of 2 epochs"), "{printed}");
+    assert!(printed.contains("the last step of 2 epochs"), "{printed}");
     assert!(accuracy(&last.join("model.onnx"), &data) > 0.8);
     let frozen = folder.path().join("frozen");
     transfer(&model, &data, &frozen, "--epochs 2 --freeze");

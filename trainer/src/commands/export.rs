@@ -34,8 +34,8 @@ pub struct ExportArgs {
     /// from (`fit --from`); may be repeated.
     #[arg(long, value_name = "RUN")]
     average: Vec<PathBuf>,
-    /// The weights that training ended with in place of those of the best epoch: few validation clips choose the epoch
-    /// by chance.
+    /// The weights of the last step, as they are, in place of the averaged ones of the best epoch: where validation clips
+    /// are few, they choose the epoch by chance.
     #[arg(long, conflicts_with = "average")]
     last: bool,
     /// Folder for `model.onnx`, `model.q8`, `train.toml` and `quantization.json`, made if it is not there.
@@ -66,7 +66,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
         writeln!(meta.provenance.config, "# averaged with the weights of {}", name.display())?;
     }
     if args.last {
-        writeln!(meta.provenance.config, "# the weights of the last epoch")?;
+        writeln!(meta.provenance.config, "# the weights of the last step, not averaged")?;
     }
     let data = data(args, &run)?;
     if let (Task::MultiLabel, Some(data)) = (meta.arch.task, &data) {
@@ -124,7 +124,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
 /// What is said of the weights: the epoch that they are of.
 fn origin(args: &ExportArgs, progress: &Progress, task: Task) -> String {
     match progress.best {
-        _ if args.last => format!("the last of {} epochs; ", progress.epoch),
+        _ if args.last => format!("the last step of {} epochs; ", progress.epoch),
         Some(best) if args.average.is_empty() => {
             let (epoch, name) = (best.epoch + 1, score_name(task));
             format!("epoch {epoch}, {name} {:.2} % on validation; ", 100.0 * best.score)

@@ -203,7 +203,7 @@ impl Run {
         self.network(&self.weights()?, compute)
     }
 
-    /// The weights that training ended with, or has come to.
+    /// The weights of the last step, as they are: not the average that a run may keep.
     ///
     /// # Errors
     /// No checkpoint, or a damaged one.
